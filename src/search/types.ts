@@ -1,0 +1,71 @@
+import type { Basis } from "../space/types.ts";
+
+/** What a search proposes to be scored. Coefficients: one row over the basis, or one row a segment (`[segments][columns]`). */
+export type Candidate =
+  | { readonly kind: "coefficients"; readonly values: readonly number[] }
+  | { readonly kind: "grouped"; readonly values: readonly (readonly number[])[] }
+  /** A resident particle, known by the seed: where it stands at this step. */
+  | { readonly kind: "resident"; readonly particle: number; readonly step: number; readonly what: "x" | "pbest" };
+
+export interface Proposal {
+  /** Counted from 0 over the run. */
+  readonly evaluation: number;
+  /** 0 for starting points. */
+  readonly step: number;
+  readonly particle: number;
+  /** Where the particle started: "base", "digits", "digits:dare(0.2)", "linear", … */
+  readonly origin: string;
+  readonly candidate: Candidate;
+}
+
+/** What a search is told: fitness (higher is better), or null when the candidate diverged. */
+export type Told = number | null;
+
+export interface Outcome {
+  readonly personalBest: boolean;
+  readonly globalBest: boolean;
+}
+
+export interface Plan {
+  readonly evaluations: number;
+  readonly particles: number;
+  readonly steps: number;
+}
+
+/** Ask for a candidate, tell its fitness; never touches models, tasks or clocks. Deterministic in its seed and what it is told. */
+export interface Search {
+  readonly plan: Plan;
+  /** The next candidate, or null when the search is over. */
+  ask(): Promise<Proposal | null>;
+  tell(fitness: Told): Promise<Outcome>;
+  /** Best so far, null before the first finite score. Its candidate can be materialised at any time. */
+  best(): { readonly proposal: Proposal; readonly candidate: Candidate; readonly fitness: number } | null;
+}
+
+/** Where a swarm lives: coefficients in memory, or weights on the GPU. */
+export interface SwarmStore {
+  readonly kind: "subspace" | "resident";
+  start(rows: readonly Float64Array[]): Promise<void>;
+  candidate(particle: number, step: number): Candidate;
+  /** The personal best of a particle, as it stands. */
+  best(particle: number, step: number): Candidate;
+  keep(particle: number): void;
+  move(step: number, globalBest: number): Promise<void>;
+}
+
+/** A starting point of a swarm, as coefficients over the basis. */
+export interface StartingPoint {
+  readonly origin: string;
+  readonly row: Float64Array;
+}
+
+export interface SearchSetting {
+  /** Column ids of the basis, `[0]` = "base". */
+  readonly columns: readonly string[];
+  /** Column of each expert's dense task vector. */
+  readonly experts: readonly { readonly id: string; readonly column: number; readonly weight: number }[];
+  readonly segments: number;
+  readonly seed: number;
+  readonly starts: readonly StartingPoint[];
+  readonly basis?: Basis;
+}
