@@ -1,0 +1,17 @@
+/**
+ * Murmuration as a library: `createLab(…)`, `lab.run(recipe, { signal, onEvent })`.
+ * The page and the command line use this and nothing behind it.
+ */
+export { createLab } from "./lab.ts";
+export type { Lab, LabOptions, RunHandle, RunOptions } from "./lab.ts";
+export { LabError, isLabError } from "./lib/error.ts";
+export type { LabErrorCode } from "./lib/error.ts";
+export type { DeviceInfo, LabEvent, ModelCard, OnEvent, Phase, Plane, TaskCard, TraceRow } from "./threads/events.ts";
+export type { Answer, ExportedFile, Journal, Prepared, Which } from "./threads/merge.ts";
+export type { MountedFile, ZooFamily } from "./threads/hub.ts";
+export type { Candidate } from "./search/types.ts";
+export { parseRecipe, recipeJsonSchema } from "./recipe/schema.ts";
+export type { Recipe, RecipeInput } from "./recipe/schema.ts";
+export type { Report } from "./recipe/report.ts";
+export { decodeLink, encodeLink } from "./recipe/link.ts";
+export type { SharedRun } from "./recipe/link.ts";

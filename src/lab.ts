@@ -1,0 +1,69 @@
+/** The lab: two workers, a watchdog over them, and runs that survive their loss. */
+import type { Report } from "./recipe/report.ts";
+import type { Recipe, RecipeInput } from "./recipe/schema.ts";
+import type { Candidate } from "./search/types.ts";
+import type { DeviceInfo, OnEvent, Plane } from "./threads/events.ts";
+import type { MountedFile, ZooFamily } from "./threads/hub.ts";
+import type { Answer, ExportedFile, Journal, Prepared, Which } from "./threads/merge.ts";
+
+export interface LabOptions {
+  /** Where `zoo/` lies; relative to the page. Default "./". */
+  assets?: string | URL;
+  /** Prefix of everything kept in IndexedDB; two labs with different prefixes share nothing. Default "murmuration". */
+  storage?: string;
+  /** Address of the Hub. */
+  hub?: string;
+  backend?: "auto" | "webgpu" | "wasm";
+  kernels?: "auto" | "webgpu" | "cpu";
+  precision?: "f32" | "f16";
+  threads?: number;
+  mounts?: Record<string, MountedFile[]>;
+  /** No answer from the merge thread for this long: it is restarted from the last evaluation. Default 30,000. */
+  watchdogMs?: number;
+}
+
+export interface RunOptions {
+  signal?: AbortSignal;
+  onEvent?: OnEvent;
+  /** Rows scored before (trace.jsonl, a reload): the run goes on after them. */
+  journal?: Journal;
+  /** "verify": the search is told the journal's scores, and every candidate is scored here too and compared. */
+  mode?: "run" | "verify";
+  /** Begin paused. */
+  paused?: boolean;
+}
+
+export interface RunHandle {
+  readonly done: Promise<Report>;
+  pause(): void;
+  resume(): void;
+  step(by?: "phase" | "particle" | "iteration"): void;
+  /** Ends the search early; the best so far wins. */
+  stop(): void;
+  /** Gives up; `done` rejects with code "cancelled". */
+  cancel(): void;
+}
+
+export interface Lab {
+  families(): Promise<ZooFamily[]>;
+  /** Starts the threads and says what runs where; done by the first run otherwise. */
+  open(onEvent?: OnEvent): Promise<DeviceInfo>;
+  /** Loads a recipe's models and samples without running it. */
+  prepare(recipe: RecipeInput | Recipe, options?: { onEvent?: OnEvent; signal?: AbortSignal }): Promise<Prepared>;
+  start(recipe: RecipeInput | Recipe, options?: RunOptions): RunHandle;
+  /** `start(recipe, options).done` */
+  run(recipe: RecipeInput | Recipe, options?: RunOptions): Promise<Report>;
+  predict(image: Uint8Array, models: Which[], task?: string | null): Promise<Answer[]>;
+  probe(candidate: Candidate, count: number): Promise<{ fitness: number | null; tasks: Record<string, number> }>;
+  plane(axes?: [string, string] | null): Promise<Plane | null>;
+  export(id: string): Promise<ExportedFile[]>;
+  predictions(): Promise<string>;
+  counts(): Promise<{ buffers: number; gpuBytes: number; gpuBytesPeak: number; inFlightPeak: number }>;
+  cache: {
+    list(): Promise<{ files: { key: string; bytes: number }[]; usage: number; quota: number; persisted: boolean }>;
+    forget(key: string | null): Promise<void>;
+  };
+  close(): Promise<void>;
+}
+
+export declare function createLab(options?: LabOptions): Lab;

@@ -1,0 +1,80 @@
+/** The merge thread: one GPU device, the space, the kernels, the runtime's sessions and the search. Types only. */
+import type { Recipe } from "../recipe/schema.ts";
+import type { Report } from "../recipe/report.ts";
+import type { Candidate } from "../search/types.ts";
+import type { DeviceInfo, LabEvent, ModelCard, Plane, TaskCard, TraceRow } from "./events.ts";
+
+export interface EngineOptions {
+  /** "auto": a real adapter scores on webgpu, a fallback adapter or none on wasm. */
+  backend: "auto" | "webgpu" | "wasm";
+  /** Kernels on the CPU twins even where a GPU is (tests, comparison). */
+  kernels?: "auto" | "webgpu" | "cpu";
+  precision?: "f32" | "f16";
+  threads?: number;
+  /** Already fell back to wasm because the GPU was lost twice. */
+  lostTwice?: boolean;
+}
+
+/** What was scored before a reload, a crash or on someone else's machine: the search is told these and goes on from there. */
+export interface Journal {
+  rows: readonly Pick<TraceRow, "run" | "evaluation" | "fitness" | "tasks" | "counts" | "diverged">[];
+}
+
+/** Answer of one model on one input. */
+export interface Answer {
+  id: string;
+  task: string;
+  label: string;
+  probability: number;
+  /** The three likeliest labels. */
+  top: { label: string; probability: number }[];
+}
+
+export interface ExportedFile {
+  path: string;
+  bytes: Uint8Array;
+  sha256: string;
+}
+
+/** Which weights: a scored model by id (base, expert, run, comparison) or any coefficients. */
+export type Which = { id: string } | { candidate: Candidate };
+
+export interface MergeService {
+  /** Sends events to the page from now on (a comlink proxy). */
+  open(options: EngineOptions, hub: MessagePort, onEvent: (event: LabEvent) => void): Promise<DeviceInfo>;
+  /** Loads models and samples, builds the space and the basis. Must come first. */
+  prepare(recipe: Recipe): Promise<Prepared>;
+  /** Runs what `prepare` was given. Rejects with code "cancelled" after `cancel()`. */
+  run(journal: Journal | null, mode: "run" | "verify"): Promise<Report>;
+  pause(): void;
+  resume(): void;
+  /** Goes on by one particle, one step of the swarm or one phase of an evaluation, then pauses again. */
+  step(by: "phase" | "particle" | "iteration"): void;
+  /** Ends searches early: the best so far wins, then tests are scored. */
+  stop(): void;
+  /** Gives up: `run` rejects. */
+  cancel(): void;
+  /** One input of `height × width` grey values 0..255 through heads of the given tasks, for each model. Served between evaluations. */
+  predict(image: Uint8Array, models: Which[], task: string | null): Promise<Answer[]>;
+  /** Fitness and task scores of any candidate on `count` samples of `optimise` a task (fewer: faster). */
+  probe(candidate: Candidate, count: number): Promise<{ fitness: number | null; tasks: Record<string, number> }>;
+  plane(axes: [string, string] | null): Promise<Plane | null>;
+  /** The merged model, laid out as its source, plus report, predictions, card. */
+  export(id: string): Promise<ExportedFile[]>;
+  predictions(): Promise<string>;
+  /** Alive things, for leak tests: GPU buffers created and not destroyed, bytes, peak. */
+  counts(): Promise<{ buffers: number; gpuBytes: number; gpuBytesPeak: number; inFlightPeak: number }>;
+  /** Still alive? Answered between batches. */
+  ping(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface Prepared {
+  device: DeviceInfo;
+  models: ModelCard[];
+  tasks: TaskCard[];
+  columns: string[];
+  plane: Plane | null;
+  modelBytes: number;
+  downloadBytes: number;
+}
