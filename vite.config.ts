@@ -1,20 +1,19 @@
-import { svelte } from "@sveltejs/vite-plugin-svelte";
-import { defaultClientConditions, defineConfig } from "vite";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { defineConfig, mergeConfig } from "vite";
+import { isolation } from "./tools/serve.mjs";
+import { serviceWorker } from "./tools/vite/service-worker.mjs";
+import { shared } from "./tools/vite/shared.mjs";
 
-// Threads in WASM need a page isolated by these two headers.
-const isolation = {
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Embedder-Policy": "require-corp",
-};
+const page = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-export default defineConfig({
-  base: "./", // relative: the site works under any path
-  plugins: [svelte()],
-  worker: { format: "es" },
-  // "use-extern-wasm": one copy of the runtime, its WASM served by the site itself.
-  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
-  optimizeDeps: { exclude: ["onnxruntime-web"] },
-  build: { target: "es2022", sourcemap: false, chunkSizeWarningLimit: 1500 },
-  server: { headers: isolation },
-  preview: { headers: isolation },
-});
+export default mergeConfig(
+  shared,
+  defineConfig({
+    plugins: [serviceWorker()],
+    // headless.html is what the command line opens; visitors never load it.
+    build: { rolldownOptions: { input: ["index.html", "headless.html"].map(page).filter((file) => existsSync(file)) } },
+    server: { headers: isolation },
+    preview: { headers: isolation },
+  }),
+);

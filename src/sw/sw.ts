@@ -1,0 +1,123 @@
+/**
+ * The service worker: the site offline, and isolated where the host cannot send the headers.
+ * Files are kept under their content's hash, so a new version downloads only what changed. The shell (pages, scripts,
+ * styles, fonts) is kept while installing; runtime and models follow on demand, or when the page says it is idle.
+ * It stands alone: tools/vite/service-worker.mjs puts `FILES` before it and writes it as `sw.js`.
+ */
+
+/** Path under the scope, digest of its content, and whether it belongs to the shell. */
+declare const FILES: readonly (readonly [path: string, digest: string, shell: boolean])[];
+
+interface Extendable extends Event {
+  waitUntil(work: Promise<unknown>): void;
+}
+interface Fetching extends Extendable {
+  readonly request: Request;
+  respondWith(answer: Promise<Response>): void;
+}
+interface Message extends Extendable {
+  readonly data: unknown;
+}
+interface Scope {
+  readonly registration: ServiceWorkerRegistration;
+  readonly clients: { claim(): Promise<void> };
+  addEventListener(type: "install" | "activate", listener: (event: Extendable) => void): void;
+  addEventListener(type: "fetch", listener: (event: Fetching) => void): void;
+  addEventListener(type: "message", listener: (event: Message) => void): void;
+}
+
+const scope = self as unknown as Scope;
+const home = scope.registration.scope;
+const cacheName = `murmuration:${new URL(home).pathname}`;
+const digests = new Map(FILES.map(([path, digest]) => [path, digest]));
+const shell = FILES.filter(([, , first]) => first).map(([path]) => path);
+/** One download a file, however many ask. */
+const underWay = new Map<string, Promise<Response>>();
+
+scope.addEventListener("install", (event) => event.waitUntil(Promise.all(shell.map(keep))));
+scope.addEventListener("activate", (event) => event.waitUntil(dropOld().then(() => scope.clients.claim())));
+scope.addEventListener("message", (event) => {
+  if (event.data === "keep-all") event.waitUntil(keepAll());
+});
+scope.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || !url.href.startsWith(home)) return; // the Hub, another app on this origin
+  const asked = decodeURIComponent(url.pathname).slice(decodeURIComponent(new URL(home).pathname).length);
+  const path = asked === "" || asked.endsWith("/") ? `${asked}index.html` : asked;
+  event.respondWith(digests.has(path) ? ours(path, request) : fetch(request).then(isolated));
+});
+
+async function ours(path: string, request: Request): Promise<Response> {
+  const response = (await kept(path)) ?? (await download(path));
+  return isolated(await ranged(response, request.headers.get("range")));
+}
+
+/** Where a file lies in the cache: its address with the digest behind it. */
+function key(path: string): string {
+  return new URL(`${path}?digest=${digests.get(path) ?? ""}`, home).href;
+}
+
+async function kept(path: string): Promise<Response | undefined> {
+  return (await caches.open(cacheName)).match(key(path));
+}
+
+async function keep(path: string): Promise<void> {
+  if (!(await kept(path))) await download(path);
+}
+
+async function keepAll(): Promise<void> {
+  // One after another: this is for later, the page's own downloads come first.
+  for (const [path] of FILES) await keep(path).catch(() => undefined);
+}
+
+/** From the site to the cache; a full disk or a failed answer still reaches the page. */
+async function download(path: string): Promise<Response> {
+  let running = underWay.get(path);
+  if (!running) {
+    running = (async () => {
+      const response = await fetch(new URL(path, home), { cache: "no-cache" });
+      if (response.ok && response.status === 200) {
+        const cache = await caches.open(cacheName);
+        await cache.put(key(path), response.clone()).catch(() => undefined);
+      }
+      return response;
+    })();
+    underWay.set(path, running);
+    const done = () => underWay.delete(path);
+    running.then(done, done);
+  }
+  return (await running).clone();
+}
+
+async function dropOld(): Promise<void> {
+  const cache = await caches.open(cacheName);
+  const wanted = new Set(FILES.map(([path]) => key(path)));
+  for (const request of await cache.keys()) if (!wanted.has(request.url)) await cache.delete(request);
+}
+
+/** A whole kept file answers a request for a part of it. */
+async function ranged(response: Response, header: string | null): Promise<Response> {
+  const match = /^bytes=(\d+)-(\d*)$/.exec(header ?? "");
+  if (!match || response.status !== 200) return response;
+  const blob = await response.blob();
+  const start = Number(match[1]);
+  const end = match[2] ? Math.min(Number(match[2]), blob.size - 1) : blob.size - 1;
+  if (start > end) return new Response(null, { status: 416, headers: { "Content-Range": `bytes */${blob.size}` } });
+  const headers = new Headers(response.headers);
+  headers.set("Content-Range", `bytes ${start}-${end}/${blob.size}`);
+  headers.set("Content-Length", String(end - start + 1));
+  return new Response(blob.slice(start, end + 1), { status: 206, statusText: "Partial Content", headers });
+}
+
+/** WASM threads need these; a host that sends its own keeps them. */
+function isolated(response: Response): Response {
+  if (response.type === "opaque" || response.type === "opaqueredirect" || response.type === "error") return response;
+  const headers = new Headers(response.headers);
+  const add = (name: string, value: string) => headers.has(name) || headers.set(name, value);
+  add("Cross-Origin-Opener-Policy", "same-origin");
+  add("Cross-Origin-Embedder-Policy", "require-corp");
+  add("Cross-Origin-Resource-Policy", "same-origin");
+  const bodyless = response.status === 204 || response.status === 304;
+  return new Response(bodyless ? null : response.body, { status: response.status, statusText: response.statusText, headers });
+}

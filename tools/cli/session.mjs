@@ -1,0 +1,142 @@
+/** One run of the built app: builds when stale, serves it on a free loopback port, opens headless.html and talks to its lab. */
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, openSync, writeSync, closeSync } from "node:fs";
+import path from "node:path";
+import { launch } from "../browser.mjs";
+import { ensureBuilt } from "../build.mjs";
+import { Plain } from "../house.mjs";
+import { sendFile, serve } from "../serve.mjs";
+import { exitCodes } from "./arguments.mjs";
+
+const exitOf = {
+  "bad-recipe": exitCodes.badRecipe,
+  "bad-arguments": exitCodes.badRecipe,
+  "too-few-samples": exitCodes.badRecipe,
+  "shape-mismatch": exitCodes.cannotMerge,
+  "graph-mismatch": exitCodes.cannotMerge,
+  "unsupported-onnx": exitCodes.cannotMerge,
+  "unknown-model": exitCodes.cannotRead,
+  "not-found": exitCodes.cannotRead,
+  gated: exitCodes.cannotRead,
+  offline: exitCodes.cannotRead,
+  "rate-limited": exitCodes.cannotRead,
+  "digest-mismatch": exitCodes.cannotRead,
+  "length-mismatch": exitCodes.cannotRead,
+  "bad-onnx": exitCodes.cannotRead,
+  "bad-samples": exitCodes.cannotRead,
+  cancelled: exitCodes.interrupted,
+};
+
+/**
+ * @param {object} options
+ * @param {Map<string, { folder: string, files: { path: string, bytes: number }[] }>} [options.mounts]
+ * @param {string | null} [options.into] where received files are written
+ * @param {string[]} [options.without] browser flags left out
+ */
+export async function openSession({ mounts = new Map(), into = null, without = [] } = {}) {
+  const root = await ensureBuilt();
+  // Only the page that was told may read the local folders and write files.
+  const door = `/__murmuration-${randomBytes(12).toString("hex")}/`;
+  const folders = [...mounts.values()];
+  const writer = into === null ? null : fileWriter(into);
+
+  const server = await serve({
+    root,
+    route: async (request, response, pathname) => {
+      if (!pathname.startsWith(door)) return false;
+      const rest = pathname.slice(door.length);
+      if (rest === "files" && request.method === "POST" && writer) {
+        await writer(request, response);
+        return true;
+      }
+      const match = /^mount\/(\d+)\/(.+)$/.exec(rest);
+      const mounted = match && folders[Number(match[1])];
+      if (!mounted || !mounted.files.some((file) => file.path === match[2])) return false;
+      await sendFile(request, response, mounted.folder, match[2]);
+      return true;
+    },
+  });
+  const browser = await launch({ without }).catch(async (error) => {
+    await server.close();
+    throw error instanceof Plain ? new Plain(error.message, exitCodes.failed) : error;
+  });
+  const close = async () => {
+    await browser.close().catch(() => undefined);
+    await server.close();
+  };
+  try {
+    const page = await browser.newPage();
+    let hear = (_event) => undefined;
+    await page.exposeFunction("murmurationEvent", (json) => void hear(JSON.parse(json)));
+    const gone = new Promise((_, reject) => {
+      const sentence = "The browser went away in mid-run. `--resume` goes on from the last row that was scored.";
+      page.on("crash", () => reject(new Plain(sentence, exitCodes.failed)));
+      browser.on("disconnected", () => reject(new Plain(sentence, exitCodes.failed)));
+    });
+    gone.catch(() => undefined);
+    if (process.env.MURMURATION_DEBUG) page.on("console", (message) => process.stderr.write(`[page] ${message.text()}\n`));
+    await page.goto(new URL("headless.html", server.url).href);
+    await page.waitForFunction("window.headless");
+
+    const origin = new URL(server.url).origin;
+    const urls = Object.fromEntries(
+      [...mounts].map(([reference, { files }], index) => [
+        reference,
+        files.map((file) => ({ ...file, url: `${origin}${door}mount/${index}/${file.path.split("/").map(encodeURIComponent).join("/")}` })),
+      ]),
+    );
+    const call = async (run, argument) => open(await Promise.race([page.evaluate(run, argument), gone]));
+
+    return {
+      page,
+      browser,
+      /** Runs a job; resolves with its report. */
+      run: (job, onEvent) => {
+        hear = onEvent ?? hear;
+        const options = { ...job.options, mounts: urls };
+        return call((given) => window.headless.run(given), { ...job, options });
+      },
+      cancel: () => page.evaluate(() => window.headless.cancel()),
+      /** Has the files of a scored model and the predictions written into `into`. */
+      files: (id) => call(([model, address]) => window.headless.files(model, address), [id, `${origin}${door}files`]),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The page's answer, or its error as a sentence with the exit code of the contract. */
+function open(answer) {
+  if (answer.ok) return answer.value;
+  throw new Plain(answer.message, exitOf[answer.code] ?? exitCodes.failed);
+}
+
+/** Takes chunks in order: POST ?path=…&offset=… */
+function fileWriter(into) {
+  const offsets = new Map();
+  return async (request, response) => {
+    const query = new URL(request.url, "http://local").searchParams;
+    const relative = query.get("path") ?? "";
+    const offset = Number(query.get("offset"));
+    const file = path.resolve(into, relative);
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    if (!file.startsWith(path.resolve(into) + path.sep) || offset !== (offsets.get(file) ?? 0))
+      return void response.writeHead(400).end("Not a place to write to.");
+    const bytes = Buffer.concat(chunks);
+    try {
+      mkdirSync(path.dirname(file), { recursive: true });
+      const handle = openSync(file, offset === 0 ? "w" : "a");
+      writeSync(handle, bytes);
+      closeSync(handle);
+    } catch (error) {
+      return void response.writeHead(507).end(error.code === "ENOSPC" ? "the disk is full" : String(error.code));
+    }
+    offsets.set(file, offset + bytes.length);
+    response.writeHead(204).end();
+  };
+}
+
+export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");

@@ -1,0 +1,14 @@
+/** What the site and the library are built with alike. */
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defaultClientConditions } from "vite";
+
+/** @type {import("vite").UserConfig} */
+export const shared = {
+  base: "./", // relative: works under any path
+  plugins: [svelte()],
+  worker: { format: "es" },
+  // "use-extern-wasm": one copy of the runtime, its WASM served by the site itself.
+  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
+  optimizeDeps: { exclude: ["onnxruntime-web"] },
+  build: { target: "es2022", sourcemap: false, chunkSizeWarningLimit: 1500, assetsInlineLimit: 0 },
+};
