@@ -1,0 +1,108 @@
+/** What no single field can know: names that must differ, names that must exist, numbers that make no sense together. */
+import { metrics } from "../fitness/metrics/table.ts";
+import { list, suggestion } from "../search/words.ts";
+import type { Recipe, RecipeComparison, RecipeRun } from "./schema.ts";
+
+export function crossCheck(recipe: Recipe, problems: string[]): void {
+  checkNames(recipe, problems);
+  checkExperts(recipe, problems);
+  recipe.tasks.forEach((_, i) => checkTask(recipe, i, problems));
+  recipe.runs.forEach((run, i) => checkRun(recipe, run, `runs.${i}`, problems));
+  recipe.compare.forEach((run, i) => checkRun(recipe, run, `compare.${i}`, problems));
+  const written = [...recipe.runs, ...recipe.compare].map((run) => run.id);
+  if (recipe.export !== null && !written.includes(recipe.export)) {
+    problems.push(`export names ${recipe.export}, which is no run and no comparison${suggestion(recipe.export, written)}`);
+  }
+  if (recipe.runs.length > 0 && recipe.tasks.every((task) => size(task.optimise) === 0) && recipe.runs.some(asksForScores)) {
+    problems.push("No task has samples to optimise on, so a search has nothing to climb; give optimise a count above 0.");
+  }
+}
+
+/** Models share one namespace in the report; tasks have their own, where "mean" is taken. */
+function checkNames(recipe: Recipe, problems: string[]): void {
+  const models = new Map<string, string>([["base", "the base"]]);
+  const claim = (seen: Map<string, string>, name: string, path: string) => {
+    const holder = seen.get(name);
+    if (holder === undefined) seen.set(name, path);
+    else problems.push(`${path}.id is ${name}, which ${holder === "the base" || holder === "the mean over tasks" ? `stands for ${holder}` : `${holder} has already`}; choose another.`);
+  };
+  recipe.experts.forEach((expert, i) => claim(models, expert.id, `experts.${i}`));
+  recipe.runs.forEach((run, i) => claim(models, run.id, `runs.${i}`));
+  recipe.compare.forEach((run, i) => claim(models, run.id, `compare.${i}`));
+  const tasks = new Map<string, string>([["mean", "the mean over tasks"]]);
+  recipe.tasks.forEach((task, i) => claim(tasks, task.id, `tasks.${i}`));
+}
+
+function checkExperts(recipe: Recipe, problems: string[]): void {
+  const seen = new Map<string, string>();
+  recipe.experts.forEach(({ id, model }, i) => {
+    const other = seen.get(model);
+    if (other === undefined) seen.set(model, id);
+    else problems.push(`experts.${i}.model is ${model}, which is the expert ${other} already; give one of them a larger weight instead.`);
+  });
+}
+
+function checkTask(recipe: Recipe, i: number, problems: string[]): void {
+  const task = recipe.tasks[i];
+  if (task === undefined) return;
+  const heads = recipe.experts.map((expert) => expert.id);
+  if (task.head !== null && task.head !== "base" && !heads.includes(task.head)) {
+    problems.push(`tasks.${i}.head names ${task.head}, which is no expert${suggestion(task.head, heads)}`);
+  }
+  const told = task.measure ?? recipe.fitness.measure;
+  if (told === "log_likelihood" && metrics[task.metric].labels === "numbers") {
+    problems.push(`tasks.${i} is measured by log_likelihood, but ${task.metric} scores numbers, which have none; set tasks.${i}.measure to metric.`);
+  }
+  const side = new Map<string, string>();
+  for (const name of ["test", "validate", "optimise"] as const) {
+    const ids = task[name];
+    if (typeof ids === "number") continue;
+    for (const sample of ids) {
+      const other = side.get(sample);
+      if (other === undefined) side.set(sample, name);
+      else problems.push(`tasks.${i}.${name} has sample ${sample} ${other === name ? "twice" : `that ${other} has too`}; a sample stands on one side, once.`);
+      if (problems.length > 30) return;
+    }
+  }
+}
+
+function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: string, problems: string[]): void {
+  const experts = recipe.experts.map((expert) => expert.id);
+  const weighted = (parameters: { weights?: Record<string, number> | undefined; normalize?: boolean }, at: string, divides: boolean) => {
+    for (const name of Object.keys(parameters.weights ?? {})) {
+      if (!experts.includes(name)) problems.push(`${at}.weights names ${name}, which is no expert${suggestion(name, experts)}`);
+    }
+    const sum = recipe.experts.reduce((total, { id, parameters: own }) => total + (parameters.weights?.[id] ?? own.weight), 0);
+    if (divides && parameters.normalize !== false && Math.abs(sum) < 1e-8) {
+      problems.push(`${at} divides by the sum of weights, which is 0; change a weight or set normalize to false.`);
+    }
+  };
+  if (run.method === "linear") weighted(run, path, true);
+  if (run.method === "task_arithmetic") {
+    weighted(run, path, false);
+    if (typeof run.lambda === "object" && run.lambda.tune[0] >= run.lambda.tune[1]) {
+      problems.push(`${path}.lambda.tune must be [low, high] with low below high, not [${list(run.lambda.tune.map(String), ",")}].`);
+    }
+  }
+  if (run.method === "random" && run.high !== undefined && run.low >= run.high) {
+    problems.push(`${path}.low must be below ${path}.high, which is ${run.high}.`);
+  }
+  if (run.method === "pso_merging") {
+    if (run.random === "element" && run.swarm === "subspace") {
+      problems.push(`${path}.random is element, but a random number per element leaves the span of the starting points, which is all that a subspace swarm can hold; set ${path}.swarm to resident, or random to scalar or tensor.`);
+    }
+    run.start.forEach((start, i) => {
+      if (typeof start !== "object") return;
+      if ("linear" in start) weighted(start.linear, `${path}.start.${i}.linear`, true);
+      if ("task_arithmetic" in start) weighted(start.task_arithmetic, `${path}.start.${i}.task_arithmetic`, false);
+    });
+  }
+}
+
+function asksForScores(run: RecipeRun): boolean {
+  return run.method === "pso_merging" || run.method === "random" || (run.method === "task_arithmetic" && typeof run.lambda === "object");
+}
+
+function size(samples: number | readonly string[]): number {
+  return typeof samples === "number" ? samples : samples.length;
+}

@@ -1,0 +1,12 @@
+/** What a recipe says about the weighted average of the experts. */
+import type * as z from "zod";
+import { byExpert, runFields, yesNo } from "../../fields.ts";
+
+export const LINEAR = {
+  weights: byExpert().optional().describe("Weights by expert id, over the experts' own parameters.weight"),
+  normalize: yesNo().default(true).describe("Divide by the sum of weights"),
+};
+
+export const LINEAR_RUN = runFields("linear", LINEAR);
+
+export type LinearParameters = Pick<z.output<typeof LINEAR_RUN>, "weights" | "normalize">;

@@ -1,0 +1,11 @@
+/** What a recipe says about random search: λᵢ uniform, one an expert. */
+import type * as z from "zod";
+import { between, count, runFields } from "../fields.ts";
+
+export const RANDOM = runFields("random", {
+  evaluations: count(1, 100_000).default(50).describe("Candidates drawn and scored"),
+  low: between(-100, 100).default(0).describe("Least λ an expert"),
+  high: between(-100, 100).optional().describe("Greatest λ an expert; 2 / number of experts unless given"),
+});
+
+export type RandomRun = z.output<typeof RANDOM>;
