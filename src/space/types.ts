@@ -34,7 +34,7 @@ export function checkpointIndex(segment: Pick<Segment, "shape" | "transposed">, 
 
 /**
  * How a masked direction keeps elements of its dense direction.
- * dare: keep where u >= dropRate; `rescaling` inverse multiplies by 1/density, l1 matches each tensor's L1 norm.
+ * dare: keep where u < density (drop rate = 1 − density), u by the published rule; `rescaling` inverse multiplies by 1/density, l1 matches each tensor's L1 norm.
  * magnitude: keep exactly max(1, floor(density·n)) largest |δ| a tensor; equal magnitudes: lower checkpoint index first.
  */
 export interface MaskRule {

@@ -1,0 +1,120 @@
+/**
+ * One space for models of one architecture. Graphs are paired from their outputs backwards, each weight is known by its
+ * place of use, and the base's graph is lifted: its weights become inputs. Names made by exporters decide nothing.
+ */
+import type { AlignInput, Alignment, Head, NamesMap } from "../../checkpoint/types.ts";
+import { isLabError, LabError } from "../../lib/error.ts";
+import type { Segment } from "../types.ts";
+import { type CanonicalModel, canonicalise } from "./canonical.ts";
+import { flowOf } from "./flow.ts";
+import { type Group, groupPlaces } from "./group.ts";
+import { findHeads, type FoundHeads } from "./heads.ts";
+import { type Lift, lift } from "./lift.ts";
+import { misfitError, whatFits } from "./misfit.ts";
+import { layerOf, type Named, nameGroups } from "./names.ts";
+import { pair, type Pairing } from "./pair.ts";
+
+/** Models in any order; `baseId` names the one whose graph is lifted. */
+export function align(models: readonly AlignInput[], options: { baseId: string; names?: NamesMap | null }): Alignment {
+  const inputs = baseFirst(models, options.baseId);
+  const canonical = inputs.map(canonicalise);
+  const base = canonical[0] as CanonicalModel;
+  const ids = inputs.map((input) => input.id);
+  const flow = flowOf(base);
+
+  const fit = (paired: readonly (readonly [Pairing, AlignInput])[]): FoundHeads & { groups: Group[] } => {
+    const groups = groupPlaces(paired.map(([pairing]) => pairing));
+    return { groups, ...findHeads(base, flow, groups, paired.map(([, { config }]) => config)) };
+  };
+  const tried = canonical.map((model) => attempt(() => pair(base, model)));
+  const paired = tried.flatMap((one, i) => (one instanceof LabError ? [] : [[one, inputs[i] as AlignInput] as const]));
+  const alone = (id: string): boolean => {
+    const two = paired.filter(([, input]) => input.id === options.baseId || input.id === id);
+    return two.length === 2 && fit(two).misfits.length === 0;
+  };
+  const failed = tried.find((one) => one instanceof LabError);
+  if (failed instanceof LabError) throw whatFits(failed, ids, alone);
+  const { groups, heads, misfits } = fit(paired);
+  if (misfits.length) throw whatFits(misfitError(misfits, groups, ids), ids, alone);
+
+  const named = nameGroups(groups, options.names ?? null);
+  const order = [...groups].sort((a, b) => compare(nameOf(named, a), nameOf(named, b)));
+  const shared = order.filter((group) => !heads.has(group));
+  const kept = order.filter((group) => heads.has(group));
+  const lifted = lift(
+    base,
+    [...shared, ...kept].map((group) => liftOf(group, named)),
+    freeSizes(kept, flow, base),
+  );
+  return {
+    ...spaceOf(shared, named),
+    segments: shared.map((group, i) => ({ inputs: [lifted.names[i] as string], weight: byModel(ids, group, (w) => w.id), dtype: weightOf(group, 0).dtype })),
+    heads: kept.map((group, i): Head => ({
+      input: lifted.names[shared.length + i] as string,
+      name: nameOf(named, group),
+      of: byModel(ids, group, (w) => ({ weight: w.id, shape: w.shape })),
+      why: heads.get(group) ?? "shape",
+      dtype: weightOf(group, 0).dtype,
+    })),
+    graph: lifted.graph,
+    inputs: lifted.inputs,
+    outputs: lifted.outputs,
+  };
+}
+
+function baseFirst(models: readonly AlignInput[], baseId: string): AlignInput[] {
+  const base = models.find((model) => model.id === baseId);
+  if (!base) throw new LabError("internal", `There is no model ${baseId} among ${models.map((m) => m.id).join(", ")}.`);
+  return [base, ...models.filter((model) => model !== base)];
+}
+
+function attempt(action: () => Pairing): Pairing | LabError {
+  try {
+    return action();
+  } catch (error) {
+    if (isLabError(error)) return error;
+    throw error;
+  }
+}
+
+/** Code units, not a language's order: the same everywhere. */
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const nameOf = (named: ReadonlyMap<Group, Named>, group: Group): string => named.get(group)?.name ?? "";
+const weightOf = (group: Group, model: number) => group.weights[model] as Group["weights"][number];
+
+function byModel<T>(ids: readonly string[], group: Group, pick: (weight: Group["weights"][number]) => T): Record<string, T> {
+  return Object.fromEntries(ids.map((id, i) => [id, pick(weightOf(group, i))]));
+}
+
+function spaceOf(groups: readonly Group[], named: ReadonlyMap<Group, Named>): Pick<Alignment, "space"> {
+  let start = 0;
+  const segments = groups.map((group, index): Segment => {
+    const { shape, length } = weightOf(group, 0);
+    const { name, transposed } = named.get(group) as Named;
+    const segment = { index, name, shape, transposed, length, start, layer: layerOf(name) };
+    start += length;
+    return segment;
+  });
+  return { space: { segments, length: start } };
+}
+
+/** Sizes in which models differ are symbolic. */
+function liftOf(group: Group, named: ReadonlyMap<Group, Named>): Lift {
+  const name = nameOf(named, group);
+  const shape = weightOf(group, 0).shape.map((size, axis) => (group.weights.every((w) => w.shape[axis] === size) ? size : `${name}_dim${axis}`));
+  return { name, shape, places: group.places };
+}
+
+/** Per output: the base's sizes that differ in another model's head. */
+function freeSizes(heads: readonly Group[], flow: ReturnType<typeof flowOf>, base: CanonicalModel): Map<number, Set<number>> {
+  const free = new Map<number, Set<number>>();
+  for (const head of heads) {
+    const sizes = weightOf(head, 0).shape.filter((size, axis) => head.weights.some((w) => w.shape[axis] !== size));
+    if (sizes.length === 0) continue;
+    for (const { at, slot } of head.places) {
+      const outputs = at.kind === "input" ? flow.outputs(at.site) : at.scope === base.root ? [slot] : [];
+      for (const output of outputs) free.set(output, new Set([...(free.get(output) ?? []), ...sizes]));
+    }
+  }
+  return free;
+}

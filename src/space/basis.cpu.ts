@@ -1,0 +1,170 @@
+/** The basis in memory: the definition of what `basis.gpu.ts` does, and the path where there is no WebGPU. */
+import { LabError } from "../lib/error.ts";
+import { Factors } from "./coefficients.ts";
+import { type Columns, readColumns } from "./columns.ts";
+import { materialise } from "./materialise/materialise.cpu.ts";
+import { addBlocks, type Reduction, reduceBlocks } from "./reduce/reduce.cpu.ts";
+import { bernoulli } from "./sparsify/bernoulli/bernoulli.cpu.ts";
+import { maskFactor } from "./sparsify/factor.ts";
+import { magnitude } from "./sparsify/magnitude/magnitude.cpu.ts";
+import { countNonFinite, surveyVector, taskVector, throughHalf } from "./task-vector.ts";
+import type { Basis, DirectionSpec, Segment, Slot, Space } from "./types.ts";
+
+/** One segment of all directions. */
+interface Stored {
+  readonly base: Float32Array;
+  /** A packed direction is kept as the f32 its halves stand for: the same numbers as on the GPU, more memory. */
+  readonly deltas: readonly Float32Array[];
+  readonly masks: Uint32Array[];
+}
+
+export class CpuBasis implements Basis {
+  readonly backend = "cpu";
+  readonly gpuBytes = 0;
+  readonly space: Space;
+  readonly directions: readonly DirectionSpec[];
+  readonly columns: Columns;
+  readonly factors: Factors;
+  readonly #stored: Stored[] = [];
+  readonly #nonFinite: number[];
+
+  constructor(space: Space, directions: readonly DirectionSpec[]) {
+    this.space = space;
+    this.directions = directions;
+    this.columns = readColumns(directions);
+    this.factors = new Factors(this.columns, space.segments.length);
+    this.#nonFinite = new Array<number>(1 + this.columns.dense.length).fill(0);
+  }
+
+  put(segment: number, base: Float32Array, experts: readonly Float32Array[]): void {
+    checkPut(this.space, this.columns, segment, base, experts);
+    this.#nonFinite[0]! += countNonFinite(base); // made in the constructor, one a dense direction and the base
+    const deltas = experts.map((expert, dense) => {
+      const { nonFinite, exponent } = surveyVector(expert, base, this.columns.precision);
+      this.#nonFinite[1 + dense]! += nonFinite;
+      this.factors.stored(segment, dense, exponent);
+      const delta = taskVector(expert, base, exponent);
+      return this.columns.precision === "f16" ? throughHalf(delta) : delta;
+    });
+    this.#stored[segment] = { base: base.slice(), deltas, masks: [] };
+  }
+
+  async seal(): Promise<{ nonFinite: number[] }> {
+    checkSealed(this.space, (segment) => this.#stored[segment] !== undefined);
+    for (const segment of this.space.segments) {
+      const { deltas, masks } = this.at(segment.index);
+      for (const { rule, dense, column } of this.columns.masked) {
+        const delta = deltas[dense] as Float32Array;
+        const mask = rule.method === "dare" ? bernoulli(segment, rule) : magnitude(delta, segment, rule.density);
+        masks.push(mask);
+        const norm = (m: Uint32Array | null) => (rule.rescaling === "l1" ? addBlocks(reduceBlocks("l1", delta, delta, m, null)) : 0);
+        this.factors.rescale(segment.index, column, maskFactor(rule, norm(null), norm(mask)));
+      }
+    }
+    return { nonFinite: this.#nonFinite };
+  }
+
+  at(segment: number): Stored {
+    return this.#stored[segment] as Stored; // all are there once sealed
+  }
+
+  /** Writes one segment; `table` comes from `factors.table`. */
+  write(segment: Segment, table: Float32Array, out: Float32Array): boolean {
+    const { base, deltas, masks } = this.at(segment.index);
+    const row = table.subarray(segment.index * this.columns.count, (segment.index + 1) * this.columns.count);
+    return materialise(out, base, deltas, masks, this.columns, row);
+  }
+
+  openSlot(bind: "gpu" | "cpu"): Slot {
+    if (bind === "gpu") throw new LabError("no-webgpu", "Weights can be bound on the GPU only where the basis lies there. Score on the CPU (backend wasm).");
+    return new CpuSlot(this);
+  }
+
+  async gram(): Promise<Float64Array> {
+    const n = this.columns.count;
+    const gram = new Float64Array(n * n);
+    for (const { index } of this.space.segments) {
+      const views = columnViews(this.columns, this.at(index));
+      for (let i = 0; i < n; i++) {
+        for (let j = i; j < n; j++) {
+          const sum = addBlocks(dotBlocks(views[i] as View, views[j] as View, "dot"));
+          gram[i * n + j]! += sum * this.factors.at(index, i) * this.factors.at(index, j); // n × n
+        }
+      }
+    }
+    return mirror(gram, n);
+  }
+
+  destroy(): void {
+    this.#stored.length = 0;
+  }
+}
+
+interface View {
+  readonly values: Float32Array;
+  readonly mask: Uint32Array | null;
+}
+
+function columnViews(columns: Columns, stored: Stored): View[] {
+  const views: View[] = [{ values: stored.base, mask: null }];
+  for (const d of columns.dense) views[d.column] = { values: stored.deltas[d.dense] as Float32Array, mask: null };
+  for (const m of columns.masked) views[m.column] = { values: stored.deltas[m.dense] as Float32Array, mask: stored.masks[m.plane] as Uint32Array };
+  return views;
+}
+
+const dotBlocks = (a: View, b: View, kind: Reduction) => reduceBlocks(kind, a.values, b.values, a.mask, b.mask);
+
+/** The lower triangle from the upper one. */
+export function mirror(gram: Float64Array, n: number): Float64Array {
+  for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) gram[i * n + j] = gram[j * n + i] as number;
+  return gram;
+}
+
+export class CpuSlot implements Slot {
+  readonly bind = "cpu";
+  readonly buffers: readonly GPUBuffer[] = [];
+  readonly arrays: readonly Float32Array[];
+  readonly #basis: CpuBasis;
+
+  constructor(basis: CpuBasis) {
+    this.#basis = basis;
+    this.arrays = basis.space.segments.map((segment) => new Float32Array(segment.length));
+  }
+
+  async materialise(coefficients: Float64Array): Promise<{ nonFinite: boolean }> {
+    const table = this.#basis.factors.table(coefficients);
+    let finite = true;
+    for (const segment of this.#basis.space.segments) {
+      finite = this.#basis.write(segment, table, this.arrays[segment.index] as Float32Array) && finite;
+    }
+    return { nonFinite: !finite };
+  }
+
+  async write(weights: readonly Float32Array[]): Promise<{ nonFinite: boolean }> {
+    let nonFinite = false;
+    this.arrays.forEach((array, i) => {
+      array.set(weights[i] as Float32Array);
+      nonFinite ||= countNonFinite(array) > 0;
+    });
+    return { nonFinite };
+  }
+
+  async read(): Promise<Float32Array[]> {
+    return this.arrays.map((array) => array.slice());
+  }
+
+  destroy(): void {}
+}
+
+export function checkPut(space: Space, columns: Columns, segment: number, base: Float32Array, experts: readonly Float32Array[]): void {
+  const length = space.segments[segment]?.length;
+  const name = space.segments[segment]?.name ?? `segment ${segment}`;
+  if (experts.length !== columns.dense.length || [base, ...experts].some((array) => array.length !== length)) {
+    throw new LabError("internal", `${name} has ${length} elements and ${columns.dense.length} experts; ${experts.length} arrays of other lengths were given.`);
+  }
+}
+
+export function checkSealed(space: Space, has: (segment: number) => boolean): void {
+  const missing = space.segments.find((segment) => !has(segment.index));
+  if (missing) throw new LabError("internal", `${missing.name} was never put into the basis.`);
+}
