@@ -10,6 +10,7 @@ export interface Job {
   options: LabOptions;
   journal?: Journal;
   mode?: "run" | "verify";
+  only?: string[];
 }
 
 export interface Failure {
@@ -36,8 +37,8 @@ const headless = {
   run: (job: Job) =>
     answered(async (): Promise<Report> => {
       lab = createLab(job.options);
-      const { journal, mode } = job;
-      handle = lab.start(job.recipe, { ...(journal && { journal }), ...(mode && { mode }), onEvent: tell });
+      const { journal, mode, only } = job;
+      handle = lab.start(job.recipe, { ...(journal && { journal }), ...(mode && { mode }), ...(only && { only }), onEvent: tell });
       return handle.done;
     }),
 

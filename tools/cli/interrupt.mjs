@@ -3,34 +3,45 @@ import { Plain } from "../house.mjs";
 import { exitCodes } from "./arguments.mjs";
 
 const patienceMs = 3_000;
+const signals = ["SIGINT", "SIGTERM"];
 
-/** @template T @param {{ cancel(): Promise<unknown> }} session @param {() => Promise<T>} work @returns {Promise<T>} */
-export async function interruptible(session, work) {
-  let stop;
-  const interrupted = new Promise((_, reject) => {
-    let asked = false;
-    stop = () => {
-      if (asked) process.exit(exitCodes.interrupted);
-      asked = true;
-      const end = () => reject(new Plain("Interrupted. What was scored is in trace.jsonl: the same command with --resume goes on from there.", exitCodes.interrupted));
-      setTimeout(end, patienceMs).unref();
-      session.cancel().catch(() => undefined);
-      running.then(end, end);
-    };
-  });
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stop);
-  const running = work();
-  running.catch(() => undefined);
-  try {
-    return await Promise.race([
-      interrupted,
-      running.catch((error) => {
-        // The lab's own word for it.
-        if (error instanceof Plain && error.exitCode === exitCodes.interrupted) return interrupted;
+/**
+ * From now on signals are heard. `race(work)` is `work`, or a rejection with exit code 130.
+ * @param {string} sentence what the person at the terminal reads
+ */
+export function interruptible(sentence) {
+  let interrupt;
+  const interrupted = new Promise((_, reject) => (interrupt = () => reject(new Plain(sentence, exitCodes.interrupted))));
+  interrupted.catch(() => undefined);
+  /** Asked to end its run first; set once there is one. @type {(() => Promise<unknown>) | null} */
+  let cancel = null;
+  let asked = false;
+
+  const hear = () => {
+    if (asked) process.exit(exitCodes.interrupted);
+    asked = true;
+    if (!cancel) return interrupt();
+    setTimeout(interrupt, patienceMs).unref();
+    cancel().then(interrupt, interrupt);
+  };
+  for (const signal of signals) process.on(signal, hear);
+
+  return {
+    /** @param {() => Promise<unknown>} how */
+    cancelWith(how) {
+      cancel = how;
+    },
+    /** @template T @param {Promise<T>} work @returns {Promise<T>} */
+    race(work) {
+      // The lab's own "cancelled" is the same end.
+      const ours = work.catch((error) => {
+        if (asked) return interrupted;
         throw error;
-      }),
-    ]);
-  } finally {
-    for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, stop);
-  }
+      });
+      return Promise.race([interrupted, ours]);
+    },
+    deaf() {
+      for (const signal of signals) process.off(signal, hear);
+    },
+  };
 }

@@ -23,40 +23,43 @@ export async function run(asked) {
   const mounts = mount(input, recipeFolder, out);
   const rows = result.journal(input);
 
+  const stop = interruptible("Interrupted. What was scored is in trace.jsonl: the same command with --resume goes on from there.");
   const bar = progress(asked);
-  let session;
+  const opening = [];
   result.begin(input, rows);
   try {
-    session = await openSession({ mounts, into: result.beside });
-    const done = new Set(rows.map(keyOf));
-    const report = await interruptible(session, () =>
+    opening.push(openSession({ mounts, into: result.beside }));
+    const session = await stop.race(opening[0]);
+    stop.cancelWith(session.cancel);
+    const seen = new Set(rows.map(keyOf));
+    const report = await stop.race(
       session.run({ recipe: input, options: { backend: asked.backend, storage: "cli" }, journal: { rows } }, (event) => {
         bar.hear(event);
-        if (event.type !== "scored" || done.has(keyOf(event))) return;
-        done.add(keyOf(event));
+        if (event.type !== "scored" || event.replayed || seen.has(keyOf(event))) return;
+        seen.add(keyOf(event));
         const { type: _, ...row } = event;
         result.append(row);
       }),
     );
-    await interruptible(session, () => session.files(exportOf(report)));
+    await stop.race(session.files(exportOf(report)));
     const written = writeReport(result, report);
-    bar.close();
     result.finish();
     return {
       ok: true,
-      report: path.relative(here, path.join(out, "report.json")) || "report.json",
+      report: path.relative(here, path.join(out, "report.json")),
       export: exportOf(report),
       scores: means(report),
-      digest: Object.fromEntries(report.runs.map((run) => [run.id, run.digest])),
+      digests: Object.fromEntries(report.runs.map((run) => [run.id, run.digest])),
       files: written.length,
       wallMs: Math.round(performance.now() - started),
     };
   } catch (error) {
-    bar.close();
     result.abandon();
     throw error instanceof Plain ? error : new Plain(`The run failed: ${error?.message ?? error}`, exitCodes.failed);
   } finally {
-    await session?.close();
+    bar.close();
+    stop.deaf();
+    for (const session of opening) void session.then((open) => open.close(), () => undefined);
   }
 }
 

@@ -17,4 +17,6 @@ try {
 } catch (error) {
   say(error instanceof Plain ? error.message : `Something unforeseen failed: ${error?.stack ?? error}`);
   process.exitCode = error instanceof Plain ? error.exitCode : 5;
+  // An interrupted build or a starting browser is not waited for.
+  if (process.exitCode === 130) process.exit();
 }

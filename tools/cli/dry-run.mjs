@@ -1,0 +1,90 @@
+/**
+ * `merge --dry-run`: does it fit, what would it cost. Only sizes are read: a family's family.json, a folder's listing.
+ * The time is a guess from milliseconds an inference a million parameters takes on two cores; the rest is counted.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { freemem } from "node:os";
+import { ensureBuilt } from "../build.mjs";
+import { Plain, say } from "../house.mjs";
+import { exitCodes } from "./arguments.mjs";
+import { mount } from "./mounts.mjs";
+import { duration, megabytes } from "./progress.mjs";
+import { here, references } from "./recipe.mjs";
+
+/** Chromium, a page and the runtime, before any model. */
+const idleBytes = 600e6;
+const msAnInferenceAMillionParameters = 1.2;
+
+/** @param {import("../../src/recipe/schema.ts").Recipe} recipe */
+export async function dryRun(recipe, recipeFolder, asked) {
+  const sizes = await sizesOf(recipe, recipeFolder);
+  const plans = [...recipe.runs, ...recipe.compare].map((run) => ({ id: run.id, ...plan(run, recipe.experts.length) }));
+  const optimise = total(recipe.tasks.map((task) => count(task.optimise)));
+  const validate = total(recipe.tasks.map((task) => count(task.validate)));
+  const test = total(recipe.tasks.map((task) => count(task.test)));
+  const models = 1 + recipe.experts.length + plans.length;
+  const inferences = total(plans.map(({ evaluations }) => evaluations)) * optimise + plans.filter(({ evaluations }) => evaluations > 1).length * 5 * validate + models * (test + optimise);
+  const particles = Math.max(0, ...plans.filter(({ resident }) => resident).map((run) => run.particles));
+  // Subspace: base, task vectors and one slot. Resident: position, velocity and best a particle more.
+  const copies = recipe.experts.length + 2.25 + 3 * particles;
+  const gpuBytes = Math.round(copies * sizes.modelBytes);
+  const memoryBytes = Math.round(idleBytes + gpuBytes + sizes.downloadBytes);
+  const fits = memoryBytes < freemem() * 0.9;
+  const seconds = Math.round((inferences * msAnInferenceAMillionParameters * sizes.modelBytes) / 4e6 / 1000) + 4;
+
+  if (!asked.quiet) {
+    for (const run of plans) say(`${run.id}: ${run.evaluations} evaluation${run.evaluations === 1 ? "" : "s"} of ${optimise} samples.`);
+    say(`${inferences.toLocaleString("en")} inferences in all, about ${duration(seconds)} on two cores without a GPU.`);
+    say(`${megabytes(sizes.readBytes)} to read, ${megabytes(sizes.downloadBytes)} of them to download; ${megabytes(gpuBytes)} for weights, about ${megabytes(memoryBytes)} of memory in all.`);
+    say(fits ? "It fits." : `It does not fit: ${megabytes(freemem())} of memory are free. ${particles ? 'Set swarm to "subspace"' : "Take fewer experts"}, or close other programs.`);
+  }
+  return { ok: true, dryRun: true, fits, downloadBytes: sizes.downloadBytes, readBytes: sizes.readBytes, gpuBytes, memoryBytes, inferences, seconds, runs: plans.map(({ id, evaluations }) => ({ id, evaluations })) };
+}
+
+/** Candidates a run or comparison asks to have scored. */
+function plan(run, experts) {
+  if (run.method === "pso_merging") {
+    const particles = total(run.start.map((start) => (start === "experts" || start.sparsified_experts ? experts : 1)));
+    return { evaluations: particles * (run.steps + 1), particles, resident: run.swarm === "resident" };
+  }
+  if (run.method === "random") return { evaluations: run.evaluations };
+  return { evaluations: run.lambda?.evaluations ?? 1 };
+}
+
+async function sizesOf(recipe, recipeFolder) {
+  const site = await ensureBuilt();
+  const copy = structuredClone(recipe);
+  const mounts = mount(copy, recipeFolder, here);
+  let readBytes = 0;
+  let modelBytes = 0;
+  for (const [reference] of references(copy)) {
+    const mounted = mounts.get(reference);
+    const zoo = /^zoo\/([^/]+)\/([^/]+)$/.exec(reference);
+    if (!mounted && !zoo) throw new Plain(`${reference} lies on the Hub; models are read from the zoo and from folders so far.`, exitCodes.cannotRead);
+    const files = mounted ? mounted.files : familyFiles(site, zoo[1], zoo[2]);
+    const bytes = total(files.map((file) => file.bytes));
+    readBytes += bytes;
+    // Weights are kept as f32; bundled ones lie as f16.
+    const weights = total(files.filter((file) => /\.onnx(_data\w*)?$/.test(file.path)).map((file) => file.bytes));
+    modelBytes = Math.max(modelBytes, weights * (zoo ? 2 : 1));
+  }
+  return { readBytes, downloadBytes: 0, modelBytes };
+}
+
+function familyFiles(site, family, name) {
+  let known;
+  try {
+    known = JSON.parse(readFileSync(path.join(site, "zoo", family, "family.json"), "utf8"));
+  } catch {
+    throw new Plain(`There is no family ${family} in the zoo.`, exitCodes.cannotRead);
+  }
+  const files = Object.entries(known.files ?? {})
+    .filter(([file]) => file.startsWith(`${name}/`) || file.includes(`/${name}/`) || file.includes(`/${name}.`) || file.startsWith(`${name}.`))
+    .map(([file, { bytes }]) => ({ path: file, bytes }));
+  if (files.length === 0) throw new Plain(`The family ${family} has no ${name}.`, exitCodes.cannotRead);
+  return files;
+}
+
+const count = (samples) => (typeof samples === "number" ? samples : samples.length);
+const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
