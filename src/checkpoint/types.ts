@@ -56,12 +56,19 @@ export interface Head {
   /** Per model id: weight id in that model's skeleton, and its shape. */
   readonly of: Readonly<Record<string, { readonly weight: number; readonly shape: readonly number[] }>>;
   readonly why: "shape" | "labels";
+  /** As the base stores it. */
+  readonly dtype: OnnxWeight["dtype"];
 }
 
 export interface Alignment {
   readonly space: Space;
   /** Per segment: the lifted graph's input names it feeds (one or several), and the weight id in each model. */
-  readonly segments: readonly { readonly inputs: readonly string[]; readonly weight: Readonly<Record<string, number>> }[];
+  readonly segments: readonly {
+    readonly inputs: readonly string[];
+    readonly weight: Readonly<Record<string, number>>;
+    /** As the base stores it. */
+    readonly dtype: OnnxWeight["dtype"];
+  }[];
   readonly heads: readonly Head[];
   /** The lifted graph of the first model (the base): floating weights are inputs now. Load once into the runtime. */
   readonly graph: Uint8Array;

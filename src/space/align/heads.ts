@@ -16,13 +16,18 @@ export interface FoundHeads {
 }
 
 export function findHeads(base: CanonicalModel, flow: Flow, groups: readonly Group[], configs: readonly (ModelConfig | null)[]): FoundHeads {
+  const sites = weightedSites(groups);
+  const ends = lastLayers(base, sites);
   const heads = new Map<Group, "shape" | "labels">();
-  if (labelsDiffer(configs)) for (const group of lastLayers(base, groups, flow, configs)) heads.set(group, "labels");
+  if (labelsDiffer(configs)) {
+    for (const end of ends) if (isClassifier(end, configs, flow, sites)) for (const group of end) heads.set(group, "labels");
+  }
   for (const group of groups) if (!shapesAgree(group)) heads.set(group, "shape");
 
-  const at = weightedSites(groups);
-  const misfits = [...heads.keys()].filter((group) => !group.places.every((place) => isLast(place, flow, at, heads) || isVocabulary(place, base, group)));
-  return { heads, misfits: misfits.filter((group) => heads.get(group) === "shape") };
+  const atEnd = (group: Group, place: Place) => ends.some((end) => end.has(group)) && isLast(place, flow, sites, heads);
+  const fits = (group: Group) => group.places.every((place) => atEnd(group, place) || isVocabulary(place, base, group));
+  const misfits = groups.filter((group) => heads.get(group) === "shape" && !fits(group));
+  return { heads, misfits };
 }
 
 /** Nodes that use weights, and which. */
@@ -61,38 +66,38 @@ function labelsDiffer(configs: readonly (ModelConfig | null)[]): boolean {
 }
 
 const linear = new Set(["MatMul", "Gemm", "Conv", "Einsum", "FusedMatMul"]);
+const reshapes = new Set(["Transpose", "Reshape", "Squeeze", "Unsqueeze"]);
 
-/**
- * Backwards from an output to the first linear layer on each way, that layer included. An output counts only where
- * each tensor found has one dimension of as many elements as the model has labels (hidden states have none).
- */
-function lastLayers(base: CanonicalModel, groups: readonly Group[], flow: Flow, configs: readonly (ModelConfig | null)[]): Set<Group> {
-  const sites = weightedSites(groups);
-  const heads = new Set<Group>();
-  for (const output of base.root.graph.output) {
+/** An output at a time: what is found going backwards to the first linear layer on each way, that layer included. */
+function lastLayers(base: CanonicalModel, sites: ReadonlyMap<Site, Group[]>): Set<Group>[] {
+  return base.root.graph.output.map((output) => {
     const found = new Set<Group>();
     const start = resolve(base.root, output.name ?? "", base.id);
     const todo = start.kind === "node" ? [start.site] : [];
     const seen = new Set(todo);
-    for (let site = todo.pop(); site; site = todo.pop()) {
-      const here = sites.get(site) ?? [];
+    for (let next = todo.pop(); next; next = todo.pop()) {
+      const site = next;
+      const sources = site.node.input.map((name) => resolve(site.scope, name, base.id));
+      const isLinear = linear.has(site.node.opType ?? "");
+      // A tied table comes to its linear layer through a Transpose.
+      const turned = isLinear ? sources.flatMap((source) => (source.kind === "node" && reshapes.has(source.site.node.opType ?? "") ? (sites.get(source.site) ?? []) : [])) : [];
+      const here = [...(sites.get(site) ?? []), ...turned];
       for (const group of here) found.add(group);
-      if (here.length && linear.has(site.node.opType ?? "")) continue;
-      for (const name of site.node.input) {
-        const source = resolve(site.scope, name, base.id);
+      if (here.length && isLinear) continue;
+      for (const source of sources) {
         if (source.kind !== "node" || seen.has(source.site)) continue;
         seen.add(source.site);
         todo.push(source.site);
       }
     }
-    const all = [...found];
-    const counted = all.every((group) => group.weights.every((weight, i) => {
-      const classes = configs[i]?.labels?.length;
-      return classes === undefined || weight.shape.includes(classes);
-    }));
-    const foundAsHeads = new Map(all.map((group) => [group, "labels"]));
-    const last = all.every((group) => group.places.every((place) => isLast(place, flow, sites, foundAsHeads)));
-    if (all.length && counted && last) for (const group of all) heads.add(group);
-  }
-  return heads;
+    return found;
+  });
+}
+
+/** Each tensor has one dimension of as many elements as its model has labels (those of hidden states have none). */
+function isClassifier(end: ReadonlySet<Group>, configs: readonly (ModelConfig | null)[], flow: Flow, sites: ReadonlyMap<Site, Group[]>): boolean {
+  const all = [...end];
+  const counted = all.every((group) => group.weights.every((weight, i) => weight.shape.includes(configs[i]?.labels?.length ?? weight.shape[0] ?? 0)));
+  const asHeads = new Map(all.map((group) => [group, "labels"]));
+  return all.length > 0 && counted && all.every((group) => group.places.every((place) => isLast(place, flow, sites, asHeads)));
 }

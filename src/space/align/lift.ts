@@ -87,7 +87,8 @@ function prune(root: Scope): void {
   for (let next = todo.pop(); next; next = todo.pop()) {
     const owner = ownerOf(...next);
     const made = owner?.made.get(next[1]);
-    if (made?.kind === "tensor") kept.add(made.tensor);
+    // A weight is an input by now, perhaps under its old name.
+    if (made?.kind === "tensor" && !made.weight) kept.add(made.tensor);
     if (made?.kind !== "node" || live.has(made.site)) continue;
     live.add(made.site);
     for (const name of made.site.node.input) todo.push([made.site.scope, name]);

@@ -1,7 +1,7 @@
 /** What to say to someone whose models do not fit: the first tensors that differ, and what can still be merged. */
 import type { OnnxWeight } from "../../checkpoint/types.ts";
 import { LabError } from "../../lib/error.ts";
-import { type Group, sameShape } from "./group.ts";
+import { type Group, sameShape, shapesAgree } from "./group.ts";
 
 const NAMED = 3;
 
@@ -13,8 +13,8 @@ export function misfitError(misfits: readonly Group[], groups: readonly Group[],
   });
   const sentences = told.slice(0, NAMED).map((t) => `${t.tensor} is ${size(t.baseShape)} in ${t.base} but ${size(t.shape)} in ${t.model}`);
   const more = told.length > NAMED ? `, and ${told.length - NAMED} more tensors differ` : "";
-  const matching = groups.length - misfits.length;
-  return new LabError("shape-mismatch", `${sentences.join("; ")}${more}. The other ${matching} of ${groups.length} tensors match, but only models of the same size can be merged.`, {
+  const matching = groups.filter(shapesAgree).length;
+  return new LabError("shape-mismatch", `${sentences.join("; ")}${more}. ${matching} of ${groups.length} tensors match, but only models of the same size can be merged.`, {
     details: { differ: told, matching, tensors: groups.length },
   });
 }

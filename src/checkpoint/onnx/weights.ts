@@ -1,0 +1,57 @@
+/**
+ * Where an ONNX file keeps its floating weights, in one fixed order: a weight's id is its place in this walk, the same
+ * for the file and for its skeleton. Scalars and integers (shapes, axes, indices) are no weights: they stay constants.
+ */
+import type { GraphProto, NodeProto, TensorProto } from "./proto.ts";
+import { floatTypeOf } from "./tensor.ts";
+
+export interface FoundTensor {
+  readonly tensor: TensorProto;
+  readonly name: string;
+  /** Set for a weight, null for a constant. */
+  readonly weight: number | null;
+}
+
+/** Slots whose floats say how to resize, not what was learnt: the runtime wants them constant. */
+const shapeLike: Readonly<Record<string, readonly number[]>> = { Resize: [1, 2], Upsample: [1] };
+
+export const constantTensor = (node: NodeProto): TensorProto | undefined =>
+  node.opType === "Constant" && !node.domain ? node.attribute.find((a) => a.name === "value")?.t : undefined;
+
+/** Bodies of If, Loop and Scan, by attribute name. */
+export function bodiesOf(node: NodeProto): { name: string; graph: GraphProto }[] {
+  const found: { name: string; graph: GraphProto }[] = [];
+  for (const a of node.attribute) {
+    if (a.g) found.push({ name: a.name ?? "", graph: a.g });
+    a.graphs.forEach((graph, i) => found.push({ name: `${a.name ?? ""}.${i}`, graph }));
+  }
+  return found;
+}
+
+export function listTensors(graph: GraphProto): FoundTensor[] {
+  const constants = new Set<string>();
+  collectShapeLike(graph, constants);
+  const found: FoundTensor[] = [];
+  let weights = 0;
+  const add = (tensor: TensorProto, name: string): void => {
+    const isWeight = tensor.dims.length > 0 && floatTypeOf(tensor) !== null && !constants.has(name);
+    found.push({ tensor, name, weight: isWeight ? weights++ : null });
+  };
+  const walk = (g: GraphProto): void => {
+    for (const tensor of g.initializer) add(tensor, tensor.name ?? "");
+    for (const node of g.node) {
+      const constant = constantTensor(node);
+      if (constant) add(constant, node.output[0] ?? "");
+      for (const body of bodiesOf(node)) walk(body.graph);
+    }
+  };
+  walk(graph);
+  return found;
+}
+
+function collectShapeLike(graph: GraphProto, names: Set<string>): void {
+  for (const node of graph.node) {
+    for (const slot of shapeLike[node.opType ?? ""] ?? []) if (node.input[slot]) names.add(node.input[slot]);
+    for (const body of bodiesOf(node)) collectShapeLike(body.graph, names);
+  }
+}
