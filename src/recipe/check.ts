@@ -1,11 +1,15 @@
 /** What no single field can know: names that must differ, names that must exist, numbers that make no sense together. */
 import { metrics } from "../fitness/metrics/table.ts";
-import { list, suggestion } from "../search/words.ts";
+import { isSearch, planOf } from "../search/searches.ts";
+import { figure, list, suggestion } from "../search/words.ts";
 import type { Recipe, RecipeComparison, RecipeRun } from "./schema.ts";
+
+const MOST_EVALUATIONS = 100_000;
 
 export function crossCheck(recipe: Recipe, problems: string[]): void {
   checkNames(recipe, problems);
   checkExperts(recipe, problems);
+  if (recipe.tasks.every((task) => task.weight === 0)) problems.push("The weights of all tasks are 0, so their mean says nothing; leave one weight out.");
   recipe.tasks.forEach((_, i) => checkTask(recipe, i, problems));
   recipe.runs.forEach((run, i) => checkRun(recipe, run, `runs.${i}`, problems));
   recipe.compare.forEach((run, i) => checkRun(recipe, run, `compare.${i}`, problems));
@@ -13,7 +17,7 @@ export function crossCheck(recipe: Recipe, problems: string[]): void {
   if (recipe.export !== null && !written.includes(recipe.export)) {
     problems.push(`export names ${recipe.export}, which is no run and no comparison${suggestion(recipe.export, written)}`);
   }
-  if (recipe.runs.length > 0 && recipe.tasks.every((task) => size(task.optimise) === 0) && recipe.runs.some(asksForScores)) {
+  if (recipe.runs.length > 0 && recipe.tasks.every((task) => size(task.optimise) === 0) && recipe.runs.some(isSearch)) {
     problems.push("No task has samples to optimise on, so a search has nothing to climb; give optimise a count above 0.");
   }
 }
@@ -46,7 +50,7 @@ function checkTask(recipe: Recipe, i: number, problems: string[]): void {
   const task = recipe.tasks[i];
   if (task === undefined) return;
   const heads = recipe.experts.map((expert) => expert.id);
-  if (task.head !== null && task.head !== "base" && !heads.includes(task.head)) {
+  if (task.head !== undefined && task.head !== "base" && !heads.includes(task.head)) {
     problems.push(`tasks.${i}.head names ${task.head}, which is no expert${suggestion(task.head, heads)}`);
   }
   const told = task.measure ?? recipe.fitness.measure;
@@ -91,16 +95,16 @@ function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: strin
     if (run.random === "element" && run.swarm === "subspace") {
       problems.push(`${path}.random is element, but a random number per element leaves the span of the starting points, which is all that a subspace swarm can hold; set ${path}.swarm to resident, or random to scalar or tensor.`);
     }
+    const { evaluations } = planOf(run, recipe);
+    if (evaluations > MOST_EVALUATIONS) {
+      problems.push(`${path} asks for ${figure(evaluations)} evaluations, (steps + 1) for each particle; at most ${figure(MOST_EVALUATIONS)} are allowed, so lower steps or start from fewer points.`);
+    }
     run.start.forEach((start, i) => {
       if (typeof start !== "object") return;
       if ("linear" in start) weighted(start.linear, `${path}.start.${i}.linear`, true);
       if ("task_arithmetic" in start) weighted(start.task_arithmetic, `${path}.start.${i}.task_arithmetic`, false);
     });
   }
-}
-
-function asksForScores(run: RecipeRun): boolean {
-  return run.method === "pso_merging" || run.method === "random" || (run.method === "task_arithmetic" && typeof run.lambda === "object");
 }
 
 function size(samples: number | readonly string[]): number {

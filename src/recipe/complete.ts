@@ -1,5 +1,6 @@
 /** The short form written long, and the defaults that depend on the rest of the recipe. */
 import type { Recipe } from "./schema.ts";
+import { rescalingOf } from "../search/starts.ts";
 import { show } from "../search/words.ts";
 
 /** `method: …, parameters: {…}` in place of `runs` becomes one run; `$schema` is for editors and goes. */
@@ -30,8 +31,11 @@ export function spellOut(recipe: Recipe): Recipe {
 type Start = Extract<Recipe["runs"][number], { method: "pso_merging" }>["start"][number];
 
 function longStart(start: Start): Start {
-  if (start === "sparsified_experts") return { sparsified_experts: { method: "dare", density: 0.2, rescaling: "inverse" } };
+  if (start === "sparsified_experts") return longStart({ sparsified_experts: { method: "dare", density: 0.2 } });
   if (start === "linear") return { linear: { normalize: true } };
   if (start === "task_arithmetic") return { task_arithmetic: { lambda: 0.3, normalize: false } };
+  if (typeof start === "object" && "sparsified_experts" in start) {
+    return { sparsified_experts: { ...start.sparsified_experts, rescaling: rescalingOf(start.sparsified_experts) } };
+  }
   return start;
 }

@@ -42,7 +42,7 @@ const SOURCE = z.union(
 
 export const TASK = fields({
   id: id().describe("Name of the task in the report"),
-  head: id().nullable().default(null).describe("Expert whose head and preprocessing score it; left out where the model needs none"),
+  head: id().optional().describe("Expert whose head and preprocessing score it; left out where the model needs none"),
   source: SOURCE.describe("Where its samples come from"),
   metric: metric.default("accuracy").describe("Higher is better"),
   measure: measure().optional().describe("What the search is told of this task, over fitness.measure"),

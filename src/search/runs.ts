@@ -1,4 +1,5 @@
 /** Fields of every run and comparison by method name: the recipe's union is made from this table. */
+import type * as z from "zod";
 import { LINEAR_RUN } from "./methods/linear/fields.ts";
 import { TASK_ARITHMETIC_RUN } from "./methods/task_arithmetic/fields.ts";
 import { PSO_MERGING } from "./pso/fields.ts";
@@ -16,3 +17,8 @@ export const PLANNED = [
   "model_stock", "sce", "karcher", "multislerp", "nearswap", "ram", "ramplus_tl", "arcee_fusion", "rankmean",
   "model_swarms", "cma_es", "evogm", "grid", "m2n2",
 ] as const;
+
+/** A run as a parsed recipe has it. */
+export type SearchRun = z.output<(typeof searchFields)[keyof typeof searchFields]>;
+export type MergeRun = z.output<(typeof mergeFields)[keyof typeof mergeFields]>;
+export type AnyRun = SearchRun | MergeRun;

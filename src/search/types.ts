@@ -1,4 +1,5 @@
-import type { Basis } from "../space/types.ts";
+/** The nouns of a search. */
+import type { Basis, ResidentSwarm } from "../space/types.ts";
 
 /** What a search proposes to be scored. Coefficients: one row over the basis, or one row a segment (`[segments][columns]`). */
 export type Candidate =
@@ -39,7 +40,17 @@ export interface Search {
   ask(): Promise<Proposal | null>;
   tell(fitness: Told): Promise<Outcome>;
   /** Best so far, null before the first finite score. Its candidate can be materialised at any time. */
-  best(): { readonly proposal: Proposal; readonly candidate: Candidate; readonly fitness: number } | null;
+  best(): Found | null;
+  /** The `most` best that can still be materialised, best first, the earlier first among equals: `validate` chooses among them. */
+  finalists(most: number): readonly Found[];
+}
+
+export interface Found {
+  /** As it was proposed and scored. */
+  readonly proposal: Proposal;
+  /** How it can be materialised now. */
+  readonly candidate: Candidate;
+  readonly fitness: number;
 }
 
 /** Where a swarm lives: coefficients in memory, or weights on the GPU. */
@@ -49,6 +60,7 @@ export interface SwarmStore {
   candidate(particle: number, step: number): Candidate;
   /** The personal best of a particle, as it stands. */
   best(particle: number, step: number): Candidate;
+  /** Personal best ← where the particle stands. */
   keep(particle: number): void;
   move(step: number, globalBest: number): Promise<void>;
 }
@@ -59,13 +71,17 @@ export interface StartingPoint {
   readonly row: Float64Array;
 }
 
-export interface SearchSetting {
-  /** Column ids of the basis, `[0]` = "base". */
+/** What of a recipe a search needs; a parsed recipe is one. */
+export interface Ingredients {
+  readonly experts: readonly { readonly id: string; readonly parameters: { readonly weight: number } }[];
+  readonly seeds: { readonly search: number };
+}
+
+/** What a search stands on once models are loaded. */
+export interface Ground<R extends ResidentSwarm = ResidentSwarm> {
+  /** Column ids of the basis, `[0]` = "base"; experts' task vectors by expert id, masked ones by `sparsifiedColumns`. */
   readonly columns: readonly string[];
-  /** Column of each expert's dense task vector. */
-  readonly experts: readonly { readonly id: string; readonly column: number; readonly weight: number }[];
-  readonly segments: number;
-  readonly seed: number;
-  readonly starts: readonly StartingPoint[];
-  readonly basis?: Basis;
+  readonly basis: { readonly space: { readonly segments: Basis["space"]["segments"] } };
+  /** A swarm of weights, for `swarm: resident`. */
+  settle(particles: number): Promise<R>;
 }

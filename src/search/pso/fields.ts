@@ -7,7 +7,9 @@ import { TASK_ARITHMETIC_START } from "../methods/task_arithmetic/fields.ts";
 export const SPARSIFY = fields({
   method: choice(["dare", "magnitude"]).default("dare").describe("dare keeps elements at random, magnitude keeps the largest"),
   density: share().default(0.2).describe("Share of elements kept: 1 − drop rate"),
-  rescaling: choice(["inverse", "l1", "none"]).default("inverse").describe("inverse divides by the density, l1 matches each tensor's L1 norm"),
+  rescaling: choice(["inverse", "l1", "none"])
+    .optional()
+    .describe("inverse divides by the density, l1 matches each tensor's L1 norm; unless given: inverse for dare, none for magnitude"),
 });
 
 const START = z.union(
@@ -20,7 +22,8 @@ const START = z.union(
   must('must be "base", "experts", "linear", "task_arithmetic", or an object { "sparsified_experts": … }, { "linear": … } or { "task_arithmetic": … }'),
 );
 
-export type StartInput = z.output<typeof START>;
+export type Start = z.output<typeof START>;
+export type Sparsify = z.output<typeof SPARSIFY>;
 
 const startSays = must("must be a list of 1 to 64 starting points");
 

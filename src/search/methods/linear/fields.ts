@@ -9,4 +9,5 @@ export const LINEAR = {
 
 export const LINEAR_RUN = runFields("linear", LINEAR);
 
-export type LinearParameters = Pick<z.output<typeof LINEAR_RUN>, "weights" | "normalize">;
+export type LinearRun = z.output<typeof LINEAR_RUN>;
+export type LinearParameters = Pick<LinearRun, "weights" | "normalize">;

@@ -24,4 +24,5 @@ export const TASK_ARITHMETIC_RUN = runFields("task_arithmetic", {
 });
 
 export type TaskArithmeticRun = z.output<typeof TASK_ARITHMETIC_RUN>;
-export type TaskArithmeticParameters = z.output<ReturnType<typeof fields<typeof TASK_ARITHMETIC_START>>>;
+/** With λ settled. */
+export type TaskArithmeticParameters = Pick<TaskArithmeticRun, "weights" | "normalize"> & { lambda: number };

@@ -1,0 +1,51 @@
+/** A search whose next candidate depends only on what was told before: random draws, sweeps and single merges are such lists. */
+import { LabError } from "../lib/error.ts";
+import { Scoreboard } from "./ranking.ts";
+import type { Found, Outcome, Plan, Proposal, Search, Told } from "./types.ts";
+
+export interface Entry {
+  readonly origin: string;
+  readonly row: Float64Array;
+}
+
+/** Gives entry number `evaluation`, told all scores so far; null ends the search. */
+export type Next = (evaluation: number, told: readonly Told[]) => Entry | null;
+
+export class ListedSearch implements Search {
+  readonly plan: Plan;
+  readonly #next: Next;
+  readonly #told: Told[] = [];
+  readonly #board = new Scoreboard();
+  #asked: Proposal | null = null;
+
+  constructor(evaluations: number, next: Next) {
+    this.plan = { evaluations, particles: 1, steps: evaluations - 1 };
+    this.#next = next;
+  }
+
+  async ask(): Promise<Proposal | null> {
+    const evaluation = this.#told.length;
+    if (this.#asked !== null) return this.#asked;
+    const entry = evaluation < this.plan.evaluations ? this.#next(evaluation, this.#told) : null;
+    if (entry === null) return null;
+    const candidate = { kind: "coefficients", values: Array.from(entry.row) } as const;
+    this.#asked = { evaluation, step: evaluation, particle: 0, origin: entry.origin, candidate };
+    return this.#asked;
+  }
+
+  async tell(fitness: Told): Promise<Outcome> {
+    if (this.#asked === null) throw new LabError("internal", "A search was told a score it had not asked for.");
+    const outcome = this.#board.tell(this.#asked, fitness);
+    this.#told.push(fitness);
+    this.#asked = null;
+    return outcome;
+  }
+
+  best(): Found | null {
+    return this.#board.best();
+  }
+
+  finalists(most: number): Found[] {
+    return this.#board.finalists(most);
+  }
+}

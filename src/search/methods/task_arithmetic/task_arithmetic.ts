@@ -1,0 +1,13 @@
+/** Task arithmetic (arXiv 2212.04089): θ₀ + λ·Σ wδ, with `normalize` divided by Σ w as mergekit does. */
+import type { Ingredients } from "../../types.ts";
+import { rowOver, weightsOf } from "../coefficients.ts";
+import type { TaskArithmeticParameters } from "./fields.ts";
+
+export function taskArithmetic(
+  { lambda, weights, normalize }: TaskArithmeticParameters, { experts }: Pick<Ingredients, "experts">, columns: readonly string[],
+): Float64Array {
+  const w = weightsOf({ experts }, weights);
+  const sum = w.reduce((total, weight) => total + weight, 0);
+  const divisor = normalize && Math.abs(sum) >= 1e-8 ? sum : 1;
+  return rowOver(columns, experts, 1, w.map((weight) => (lambda * weight) / divisor));
+}

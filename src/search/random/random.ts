@@ -1,0 +1,26 @@
+/**
+ * Random search: λᵢ uniform in [low, high), one an expert, nothing else. The honest rival of every cleverer search.
+ * u of expert i in evaluation e: word 0 of Philox(key = search seed, counter = (e, 0, 2, i)).
+ */
+import { philox, seedKey, uniform } from "../../lib/philox.ts";
+import { ListedSearch } from "../listed.ts";
+import { rowOver } from "../methods/coefficients.ts";
+import type { Ingredients, Search } from "../types.ts";
+import type { RandomRun } from "./fields.ts";
+
+/** Draws 0 and 1 are the swarm's. */
+const DRAW = 2;
+
+/** 2/N unless given: so that the mean draw is the plain average. */
+export function highOf(run: Pick<RandomRun, "high">, experts: number): number {
+  return run.high ?? 2 / experts;
+}
+
+export function openRandom(run: RandomRun, { experts, seeds }: Ingredients, columns: readonly string[]): Search {
+  const key = seedKey(seeds.search);
+  const spread = highOf(run, experts.length) - run.low;
+  return new ListedSearch(run.evaluations, (evaluation) => {
+    const lambdas = experts.map((_, i) => run.low + spread * uniform(philox([evaluation, 0, DRAW, i], key)[0] ?? 0));
+    return { origin: "random", row: rowOver(columns, experts, 1, lambdas) };
+  });
+}

@@ -1,0 +1,69 @@
+/** Every way to fill a run, by method name: a search is one folder and one line here. */
+import type { ResidentSwarm } from "../space/types.ts";
+import { ListedSearch } from "./listed.ts";
+import { mergeMethod } from "./methods/table.ts";
+import { openPso, planPso } from "./pso/open.ts";
+import { openRandom } from "./random/random.ts";
+import type { AnyRun, MergeRun, SearchRun } from "./runs.ts";
+import { openSweep } from "./sweep/sweep.ts";
+import type { Ground, Ingredients, Plan, Search } from "./types.ts";
+
+/** `residence`: the weights a resident swarm lives in, to be let go by whoever made them. */
+export interface OpenedSearch<R extends ResidentSwarm> {
+  readonly search: Search;
+  readonly residence?: R;
+}
+
+interface SearchMethod<Run> {
+  plan(run: Run, ingredients: Ingredients): Plan;
+  open<R extends ResidentSwarm>(run: Run, ingredients: Ingredients, ground: Ground<R>): Promise<OpenedSearch<R>>;
+}
+
+type Runs = { [M in SearchRun["method"]]: Extract<SearchRun, { method: M }> };
+
+const searches: { readonly [M in keyof Runs]: SearchMethod<Runs[M]> } = {
+  pso_merging: { plan: planPso, open: openPso },
+  random: {
+    plan: ({ evaluations }) => ({ evaluations, particles: 1, steps: evaluations - 1 }),
+    open: async (run, ingredients, { columns }) => ({ search: openRandom(run, ingredients, columns) }),
+  },
+};
+
+function searchMethod(method: string): SearchMethod<AnyRun> | null {
+  // Each entry takes its own run; the caller gives it the run whose `method` it was looked up by.
+  return Object.hasOwn(searches, method) ? (searches[method as keyof Runs] as unknown as SearchMethod<AnyRun>) : null;
+}
+
+/** How long a run is, known before anything is loaded. */
+export function planOf(run: AnyRun, ingredients: Ingredients): Plan {
+  const search = searchMethod(run.method);
+  if (search !== null) return search.plan(run, ingredients);
+  const evaluations = sweepOf(run)?.evaluations ?? 1;
+  return { evaluations, particles: 1, steps: evaluations - 1 };
+}
+
+/** True when a run asks for scores to choose by; false when its one candidate is known beforehand. */
+export function isSearch(run: AnyRun): boolean {
+  return searchMethod(run.method) !== null || sweepOf(run) !== null;
+}
+
+/** Coefficients of a data-free merge with nothing left to tune, or null. */
+export function dataFreeRow(run: AnyRun, ingredients: Ingredients, columns: readonly string[]): Float64Array | null {
+  return isSearch(run) ? null : (mergeMethod(run.method)?.row(run as MergeRun, ingredients, columns) ?? null);
+}
+
+/** Opens any run or comparison. A data-free merge is a search of one evaluation. */
+export async function openSearch<R extends ResidentSwarm>(run: AnyRun, ingredients: Ingredients, ground: Ground<R>): Promise<OpenedSearch<R>> {
+  const search = searchMethod(run.method);
+  if (search !== null) return search.open(run, ingredients, ground);
+  const method = mergeMethod(run.method);
+  if (method === null) throw new TypeError(`No method ${run.method}: parseRecipe lets none through.`);
+  const entry = (settled: MergeRun) => ({ origin: method.origin(settled), row: method.row(settled, ingredients, ground.columns) });
+  const sweep = sweepOf(run);
+  if (sweep !== null) return { search: openSweep(sweep, (value) => entry(sweep.at(value))) };
+  return { search: new ListedSearch(1, () => entry(run as MergeRun)) };
+}
+
+function sweepOf(run: AnyRun) {
+  return mergeMethod(run.method)?.sweep(run as MergeRun) ?? null;
+}
