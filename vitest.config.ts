@@ -1,22 +1,15 @@
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, mergeConfig } from "vitest/config";
-import app from "./vite.config.ts";
+import { findBrowser, flags } from "./tools/browser.mjs";
+import { isolation } from "./tools/serve.mjs";
+import { shared } from "./tools/vite/shared.mjs";
 
-/** Flags that give headless Chromium a WebGPU adapter in software; without them `requestAdapter()` is null. */
-const args = [
-  "--no-sandbox",
-  "--enable-unsafe-webgpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-const executablePath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
+const executablePath = findBrowser() ?? undefined;
 
 export default mergeConfig(
-  app,
+  shared,
   defineConfig({
+    server: { headers: isolation },
     test: {
       projects: [
         { extends: true, test: { name: "unit", environment: "node", include: ["tests/unit/**/*.test.ts"] } },
@@ -31,9 +24,21 @@ export default mergeConfig(
               enabled: true,
               headless: true,
               screenshotFailures: false,
-              provider: playwright({ launchOptions: { executablePath, args } }),
+              provider: playwright({ launchOptions: { ...(executablePath && { executablePath }), args: flags } }),
               instances: [{ browser: "chromium" }],
             },
+          },
+        },
+        {
+          extends: true,
+          test: {
+            name: "e2e",
+            environment: "node",
+            include: ["tests/e2e/**/*.spec.ts"],
+            globalSetup: "tests/e2e/build.ts",
+            fileParallelism: false,
+            testTimeout: 120_000,
+            hookTimeout: 120_000,
           },
         },
       ],

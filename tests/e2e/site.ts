@@ -1,0 +1,74 @@
+/** What end-to-end tests share: the built site served anew, a browser with WebGPU in software, pages that must not fail quietly. */
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright";
+import { afterAll, afterEach } from "vitest";
+import { launch } from "../../tools/browser.mjs";
+import { serve } from "../../tools/serve.mjs";
+
+export type Served = Awaited<ReturnType<typeof serve>>;
+
+export const dist = (): string => {
+  const folder = process.env.MURMURATION_DIST;
+  if (!folder) throw new Error("Run end-to-end tests by `npm test` or `npx vitest run --project e2e`: they need the built site.");
+  return folder;
+};
+
+type ServeOptions = Partial<Parameters<typeof serve>[0]>;
+
+const browsers = new Map<string, Promise<Browser>>();
+const toClose: (() => Promise<unknown>)[] = [];
+
+/** Serves the built site until the test ends. */
+export async function site(options: ServeOptions = {}): Promise<Served> {
+  const served = await serve({ root: dist(), ...options });
+  toClose.push(() => served.close());
+  return served;
+}
+
+/** One browser a set of flags and test file. */
+export function browser(options: { without?: string[]; args?: string[] } = {}): Promise<Browser> {
+  const key = JSON.stringify(options);
+  let running = browsers.get(key);
+  if (!running) browsers.set(key, (running = launch(options)));
+  return running;
+}
+
+/** A browser of its own, for tests that break it. */
+export async function ownBrowser(options: { without?: string[]; args?: string[] } = {}): Promise<Browser> {
+  const own = await launch(options);
+  toClose.push(() => own.close());
+  return own;
+}
+
+export interface Visit {
+  page: Page;
+  context: BrowserContext;
+  /** Errors of the page so far: uncaught ones and console.error. */
+  errors: string[];
+  /** Every address the page and its workers asked for. */
+  requests: string[];
+}
+
+/** A fresh profile on `url`; closed when the test ends. */
+export async function visit(url: string | null, options: BrowserContextOptions & { browser?: Browser } = {}): Promise<Visit> {
+  const { browser: own, ...contextOptions } = options;
+  const context = await (own ?? (await browser())).newContext(contextOptions);
+  toClose.push(() => context.close());
+  const errors: string[] = [];
+  const requests: string[] = [];
+  context.on("request", (request) => requests.push(request.url()));
+  context.on("weberror", (error) => errors.push(String(error.error())));
+  context.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  const page = await context.newPage();
+  if (url) await page.goto(url);
+  return { page, context, errors, requests };
+}
+
+afterEach(async () => {
+  for (const close of toClose.splice(0).reverse()) await close().catch(() => undefined);
+});
+afterAll(async () => {
+  for (const running of browsers.values()) await (await running).close();
+  browsers.clear();
+});
