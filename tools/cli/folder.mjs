@@ -49,7 +49,7 @@ export class ResultFolder {
       for (const name of readdirSync(path.dirname(this.folder)))
         if (name.startsWith(`.${this.name}.partial-`) && !alive(Number(name.split("-").at(-1)))) rmSync(path.join(path.dirname(this.folder), name), { recursive: true, force: true });
       mkdirSync(this.beside, { recursive: true });
-      this.#clear();
+      if (this.force) this.#clear();
       writeFileSync(path.join(this.folder, "recipe.json"), `${JSON.stringify(recipe, null, 2)}\n`);
       this.trace = path.join(this.folder, "trace.jsonl");
       writeFileSync(this.trace, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
@@ -86,6 +86,7 @@ export class ResultFolder {
 
   /** Moves everything over; the report comes last, so where it lies the rest lies too. */
   finish() {
+    if (this.resume) this.#clear();
     const names = readdirSync(this.beside).sort((a, b) => Number(a === "report.json") - Number(b === "report.json"));
     for (const name of names) {
       const target = path.join(this.folder, name);

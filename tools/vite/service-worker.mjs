@@ -21,12 +21,16 @@ export function serviceWorker() {
       outDir = path.resolve(config.root, config.build.outDir);
     },
     // Public files are copied before this hook; they are in no bundle.
-    async closeBundle() {
-      const files = list(outDir).filter((file) => !notOurs.has(file) && !file.startsWith("assets/headless-"));
-      const entries = files.map((file) => [file, digest(path.join(outDir, file)), shell.test(file) && !heavy.test(file)]);
-      const source = readFileSync(at("src/sw/sw.ts"), "utf8");
-      const { code } = await transformWithOxc(source, "sw.ts", { sourcemap: false });
-      writeFileSync(path.join(outDir, "sw.js"), `const FILES = ${JSON.stringify(entries)};\n${code}`);
+    writeBundle: {
+      order: "post",
+      sequential: true,
+      async handler() {
+        const files = list(outDir).filter((file) => !notOurs.has(file) && !file.startsWith("assets/headless-"));
+        const entries = files.map((file) => [file, digest(path.join(outDir, file)), shell.test(file) && !heavy.test(file)]);
+        const source = readFileSync(at("src/sw/sw.ts"), "utf8");
+        const { code } = await transformWithOxc(source, "sw.ts", { sourcemap: false });
+        writeFileSync(path.join(outDir, "sw.js"), `const FILES = ${JSON.stringify(entries)};\n${code}`);
+      },
     },
   };
 }
