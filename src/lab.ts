@@ -1,4 +1,5 @@
 /** The lab: two workers, a watchdog over them, and runs that survive their loss. */
+import { ThreadedLab } from "./lab/threaded.ts";
 import type { Report } from "./recipe/report.ts";
 import type { Recipe, RecipeInput } from "./recipe/schema.ts";
 import type { Candidate } from "./search/types.ts";
@@ -31,6 +32,8 @@ export interface RunOptions {
   mode?: "run" | "verify";
   /** Begin paused. */
   paused?: boolean;
+  /** Test only these models (ids of base, experts, comparisons, runs); all when left out. */
+  only?: readonly string[];
 }
 
 export interface RunHandle {
@@ -66,4 +69,7 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-export declare function createLab(options?: LabOptions): Lab;
+/** A lab of its own threads, cache prefix and assets; several may live on one page. Nothing starts before it is asked. */
+export function createLab(options: LabOptions = {}): Lab {
+  return new ThreadedLab(options);
+}

@@ -90,7 +90,8 @@ export type LabEvent =
     }
   | { type: "proposed"; run: string; evaluation: number; step: number; particle: number; origin: string; candidate: Candidate }
   | { type: "materialised"; run: string; evaluation: number; ms: number }
-  | ({ type: "scored" } & TraceRow)
+  /** `replayed`: told from the journal, not scored again. */
+  | ({ type: "scored"; replayed?: true } & TraceRow)
   /** Bests after a whole step: sent once a step. */
   | { type: "step"; run: string; step: number; best: { evaluation: number; particle: number; fitness: number } | null; personal: (number | null)[]; median: number | null }
   /** A search ended: its winner is chosen. `ms` since the run began. */

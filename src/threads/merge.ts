@@ -20,6 +20,15 @@ export interface Journal {
   rows: readonly Pick<TraceRow, "run" | "evaluation" | "fitness" | "tasks" | "counts" | "diverged">[];
 }
 
+export interface RunOrder {
+  journal: Journal | null;
+  /** "verify": the search is told the journal's scores, and every candidate is scored here too and compared. */
+  mode: "run" | "verify";
+  paused: boolean;
+  /** Ids whose test scores are wanted; null: all. */
+  only: readonly string[] | null;
+}
+
 /** Answer of one model on one input. */
 export interface Answer {
   id: string;
@@ -45,7 +54,7 @@ export interface MergeService {
   /** Loads models and samples, builds the space and the basis. Must come first. */
   prepare(recipe: Recipe): Promise<Prepared>;
   /** Runs what `prepare` was given. Rejects with code "cancelled" after `cancel()`. */
-  run(journal: Journal | null, mode: "run" | "verify"): Promise<Report>;
+  run(order: RunOrder): Promise<Report>;
   pause(): void;
   resume(): void;
   /** Goes on by one particle, one step of the swarm or one phase of an evaluation, then pauses again. */
@@ -64,6 +73,8 @@ export interface MergeService {
   predictions(): Promise<string>;
   /** Alive things, for leak tests: GPU buffers created and not destroyed, bytes, peak. */
   counts(): Promise<{ buffers: number; gpuBytes: number; gpuBytesPeak: number; inFlightPeak: number }>;
+  /** Resolves when nothing runs any more. */
+  idle(): Promise<void>;
   /** Still alive? Answered between batches. */
   ping(): Promise<number>;
   close(): Promise<void>;
@@ -77,4 +88,6 @@ export interface Prepared {
   plane: Plane | null;
   modelBytes: number;
   downloadBytes: number;
+  /** Evaluations planned a run. */
+  plan: { run: string; method: string; evaluations: number; particles: number; steps: number }[];
 }

@@ -1,0 +1,131 @@
+/** From a recipe to loaded models, one space and the samples of every task. Nothing touches the GPU yet. */
+import type { Alignment } from "../checkpoint/types.ts";
+import { drawSamples } from "../fitness/draw.ts";
+import { pixelValues } from "../fitness/images.ts";
+import type { SampleSet } from "../fitness/types.ts";
+import { LabError } from "../lib/error.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { align } from "../space/align/align.ts";
+import type { LabEvent, ModelCard, TaskCard } from "../threads/events.ts";
+import type { HubProgress, HubService, LoadedModel, LoadedSamples } from "../threads/hub.ts";
+
+export type Side = "optimise" | "validate" | "test";
+export type RecipeTask = Recipe["tasks"][number];
+
+export interface LoadedTask {
+  readonly recipe: RecipeTask;
+  readonly id: string;
+  /** Model whose head scores it. */
+  readonly head: string;
+  readonly labels: readonly string[];
+  readonly sides: Readonly<Record<Side, SampleSet>>;
+}
+
+export interface Loaded {
+  readonly recipe: Recipe;
+  /** Base first, then experts in the recipe's order. */
+  readonly models: readonly { readonly id: string; readonly model: LoadedModel }[];
+  readonly alignment: Alignment;
+  readonly tasks: readonly LoadedTask[];
+  readonly batch: number;
+  readonly cards: { readonly models: ModelCard[]; readonly tasks: TaskCard[] };
+  readonly downloadBytes: number;
+}
+
+/** What of the hub the merge thread uses. Methods may answer over a port. */
+export type Hub = { [K in "model" | "tensor" | "samples" | "file" | "release"]: (...args: Parameters<HubService[K]>) => Promise<Awaited<ReturnType<HubService[K]>>> };
+
+export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => void, progress: (report: HubProgress) => HubProgress): Promise<Loaded> {
+  const onProgress = progress((event) => emit({ type: "loading", ...event }));
+  const asked = [{ id: "base", ref: recipe.base.model }, ...recipe.experts.map((expert) => ({ id: expert.id, ref: expert.model }))];
+  const models = await Promise.all(asked.map(async ({ id, ref }) => ({ id, model: await hub.model(ref, onProgress) })));
+  const base = models[0].model;
+  const alignment = align(
+    models.map(({ id, model }) => ({ id, skeleton: model.skeleton, config: model.config })),
+    { baseId: "base", names: base.names },
+  );
+  const sources = await Promise.all(recipe.tasks.map((task) => hub.samples(sourceOf(task), onProgress)));
+  const tasks = recipe.tasks.map((task, index) => loadTask(recipe, task, sources[index], models, alignment));
+  return {
+    recipe,
+    models,
+    alignment,
+    tasks,
+    batch: recipe.batch ?? base.batch ?? 32,
+    cards: { models: modelCards(recipe, models, alignment), tasks: tasks.map(taskCard) },
+    downloadBytes: [...models.map(({ model }) => model.downloadBytes), ...sources.map((source) => source.downloadBytes)].reduce((a, b) => a + b, 0),
+  };
+}
+
+function sourceOf(task: RecipeTask): string {
+  if (typeof task.source === "string") return task.source;
+  throw new LabError("bad-recipe", `The source of task ${task.id} is a Hub dataset; bundled sets and folders are read so far.`);
+}
+
+function loadTask(recipe: Recipe, task: RecipeTask, source: LoadedSamples, models: Loaded["models"], alignment: Alignment): LoadedTask {
+  const head = task.head ?? "base";
+  const model = models.find(({ id }) => id === head)?.model;
+  if (!model) throw new LabError("bad-recipe", `Task ${task.id} names the head ${head}, which is neither the base nor an expert.`);
+  if (task.head === undefined && alignment.heads.length > 0) {
+    throw new LabError("bad-recipe", `Task ${task.id} names no head, but these models keep heads of their own (${alignment.heads.map((h) => h.name).join(", ")}). Add "head": one of ${models.map((m) => m.id).join(", ")}.`);
+  }
+  if (!model.preprocessor) {
+    throw new LabError("bad-samples", `${model.ref} has no preprocessor_config.json, so the images of task ${task.id} cannot be fed to it.`);
+  }
+  const preprocessor = model.preprocessor;
+  const labels = model.config?.labels ?? source.labels;
+  const labelOf = labelMap(task.id, source.labels, labels);
+  const drawn = drawSamples(task, source, recipe.seeds.samples);
+  const pixelsPerSample = source.width * source.height * source.channels;
+  const side = (name: Side): SampleSet => {
+    const { from, indices } = drawn[name];
+    const bytes = new Uint8Array(indices.length * pixelsPerSample);
+    indices.forEach((index, at) => {
+      bytes.set(from.pixels.subarray(index * pixelsPerSample, (index + 1) * pixelsPerSample), at * pixelsPerSample);
+    });
+    return {
+      ids: indices.map((index) => from.id[index]),
+      labels: Int32Array.from(indices, (index) => labelOf[from.label[index]]),
+      clusters: from.cluster ? indices.map((index) => (from.cluster as string[])[index]) : null,
+      pixels: pixelValues(bytes, indices.length, source, preprocessor),
+      count: indices.length,
+    };
+  };
+  return { recipe: task, id: task.id, head, labels, sides: { optimise: side("optimise"), validate: side("validate"), test: side("test") } };
+}
+
+/** Sample label → class of the head, by name; a head that only says LABEL_0, LABEL_1 … is taken in order. */
+function labelMap(task: string, from: readonly string[], to: readonly string[]): number[] {
+  const byName = from.map((label) => to.indexOf(label));
+  if (!byName.includes(-1)) return byName;
+  const anonymous = to.every((label, index) => label === `LABEL_${index}`);
+  if (anonymous && to.length === from.length) return from.map((_, index) => index);
+  const missing = from.filter((_, index) => byName[index] === -1);
+  throw new LabError("bad-samples", `Task ${task} has labels its head does not know: ${missing.slice(0, 3).join(", ")}. The head knows ${to.slice(0, 5).join(", ")}…`);
+}
+
+function modelCards(recipe: Recipe, models: Loaded["models"], alignment: Alignment): ModelCard[] {
+  return models.map(({ id, model }, index) => ({
+    id,
+    role: index === 0 ? "base" : "expert",
+    title: model.title || id,
+    summary: model.summary,
+    icon: model.icon,
+    model: index === 0 ? recipe.base.model : recipe.experts[index - 1].model,
+    parameters: alignment.space.length + alignment.heads.reduce((sum, head) => sum + (head.of[id]?.shape.reduce((a, b) => a * b, 1) ?? 0), 0),
+    labels: model.config?.labels ? [...model.config.labels] : null,
+  }));
+}
+
+function taskCard(task: LoadedTask): TaskCard {
+  return {
+    id: task.id,
+    title: task.id,
+    head: task.head,
+    labels: [...task.labels],
+    metric: task.recipe.metric,
+    optimise: task.sides.optimise.count,
+    validate: task.sides.validate.count,
+    test: task.sides.test.count,
+  };
+}

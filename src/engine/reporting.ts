@@ -1,0 +1,143 @@
+/** What happened, as a report: scores with intervals, paired differences, traces, cost, and predictions line by line. */
+import { metrics } from "../fitness/metrics/table.ts";
+import type { Report, ReportRun, Score, Verification } from "../recipe/report.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { meanInterval, pairedDifferences, taskInterval, type ModelSamples, type TaskSamples } from "../recipe/statistics.ts";
+import type { LabEvent } from "../threads/events.ts";
+import type { LoadedTask } from "./loading.ts";
+import { outputsOf, type Scored } from "./scoring.ts";
+import type { Tested } from "./testing.ts";
+import type { Workbench } from "./workbench.ts";
+
+interface ReportSetting {
+  recipe: Recipe;
+  bench: Workbench;
+  runs: readonly ReportRun[];
+  /** Scores on `optimise` by model id. */
+  optimise: ReadonlyMap<string, Scored>;
+  tested: readonly Tested[];
+  warnings: readonly Extract<LabEvent, { type: "warning" }>[];
+  /** Null when nothing was to be verified. */
+  verification: Verification[] | null;
+  began: { at: number; runtimeMs: number };
+}
+
+export function reportOf(setting: ReportSetting): { report: Report; predictions: string } {
+  const { recipe, bench, runs, optimise, tested, warnings, verification, began } = setting;
+  const samples = new Map(tested.filter(({ diverged }) => !diverged).map((model) => [model.id, samplesOf(bench, model)]));
+  const scores: Report["scores"] = {};
+  for (const [id, scored] of optimise) scores[id] = scoresOf(recipe, scored, samples.get(id) ?? null);
+  const memory = (performance as Performance & { memory?: { usedJSHeapSize: number } }).memory;
+  const report: Report = {
+    murmuration: 1,
+    recipe: resolved(recipe, bench),
+    device: bench.equipment.info,
+    scores,
+    differences: differencesOf(recipe, samples),
+    runs: [...runs],
+    ...(verification ? { verification } : {}),
+    cost: {
+      wallMs: performance.now() - began.at,
+      runtimeMs: bench.runtimeMs - began.runtimeMs,
+      downloadBytes: bench.loaded.downloadBytes,
+      modelBytes: 4 * bench.loaded.alignment.space.length,
+      gpuBytesPeak: bench.equipment.gpu?.ledger.peakBytes ?? 0,
+      heapBytesPeak: memory?.usedJSHeapSize ?? 0,
+    },
+    warnings: warnings.map(({ code, message, details }) => ({ code, message, ...(details === undefined ? {} : { details }) })),
+    files: [],
+  };
+  return { report, predictions: predictionsOf(bench, tested) };
+}
+
+/** One task's test scores of one model as values a sample: 1 and 0, or what its metric takes the mean of. */
+export function taskSamples(task: LoadedTask, tested: Tested): TaskSamples | null {
+  const scores = tested.samples[task.id];
+  if (!scores) return null;
+  const outputs = outputsOf(task, scores, task.sides.test.labels);
+  const metric = metrics[task.recipe.metric];
+  // Metrics that are no mean over samples are judged by the accuracy their predictions have.
+  const sample = metric.sample ?? metrics.accuracy.sample ?? (() => Number.NaN);
+  return {
+    task: task.id,
+    weight: task.recipe.weight,
+    proportion: metric.proportion,
+    values: Float64Array.from(outputs.labels, (_, i) => sample(outputs, i)),
+    clusters: task.sides.test.clusters,
+  };
+}
+
+function samplesOf(bench: Workbench, tested: Tested): ModelSamples {
+  return { id: tested.id, tasks: bench.loaded.tasks.map((task) => taskSamples(task, tested)).filter((samples) => samples !== null) };
+}
+
+function scoresOf(recipe: Recipe, scored: Scored, samples: ModelSamples | null): Record<string, Score> {
+  const seed = recipe.seeds.search;
+  const scores: Record<string, Score> = {};
+  for (const task of recipe.tasks) {
+    const tested = samples?.tasks.find((one) => one.task === task.id);
+    const { value, n, interval, how } = tested ? taskInterval(tested, seed) : { value: null, n: 0, interval: null, how: "none" };
+    scores[task.id] = {
+      optimise: scored.metrics[task.id] ?? null,
+      test: value,
+      n,
+      ...(tested?.proportion ? { correct: Array.from(tested.values).reduce((sum, right) => sum + right, 0) } : {}),
+      interval,
+      how,
+    };
+  }
+  const total = recipe.tasks.reduce((sum, { weight }) => sum + weight, 0);
+  const mean = samples ? meanInterval(samples.tasks, seed) : { value: null, n: 0, interval: null, how: "none" };
+  scores.mean = {
+    optimise: scored.fitness === null ? null : recipe.tasks.reduce((sum, { id, weight }) => sum + (weight / total) * (scored.metrics[id] ?? Number.NaN), 0),
+    test: mean.value,
+    n: mean.n,
+    interval: mean.interval,
+    how: mean.how,
+  };
+  return scores;
+}
+
+/** Each run against everything it stands beside, and each comparison against the base. */
+function differencesOf(recipe: Recipe, samples: ReadonlyMap<string, ModelSamples>): Report["differences"] {
+  const runs = recipe.runs.map(({ id }) => id);
+  const compare = recipe.compare.map(({ id }) => id);
+  const pairs = [
+    ...runs.flatMap((a) => [...runs.filter((b) => b !== a), ...compare, "base", ...recipe.experts.map(({ id }) => id)].map((b) => [a, b])),
+    ...compare.flatMap((a) => ["base", ...recipe.experts.map(({ id }) => id)].map((b) => [a, b])),
+  ];
+  return pairs.flatMap(([a, b]) => {
+    const [one, other] = [samples.get(a), samples.get(b)];
+    return one && other ? pairedDifferences(one, other, recipe.seeds.search) : [];
+  });
+}
+
+/** The recipe with what it was resolved to: a digest a file. */
+function resolved(recipe: Recipe, bench: Workbench): Recipe {
+  const digests = (index: number) => {
+    const files = bench.loaded.models[index].model.files.filter(({ sha256 }) => sha256);
+    return files.length > 0 ? { sha256: Object.fromEntries(files.map(({ path, sha256 }) => [path, sha256 as string])) } : {};
+  };
+  return {
+    ...recipe,
+    base: { ...recipe.base, ...digests(0) },
+    experts: recipe.experts.map((expert, index) => ({ ...expert, ...digests(index + 1) })),
+  };
+}
+
+function predictionsOf(bench: Workbench, tested: readonly Tested[]): string {
+  const lines: string[] = [];
+  for (const { id, samples } of tested) {
+    for (const task of bench.loaded.tasks) {
+      const scores = samples[task.id];
+      if (!scores) continue;
+      task.sides.test.ids.forEach((sample, i) => {
+        const label = task.labels[scores.predictions[i]] ?? null;
+        lines.push(JSON.stringify({ model: id, task: task.id, sample, prediction: label, label: task.labels[task.sides.test.labels[i]], score: scores.correct[i], logLikelihood: round(scores.logLikelihood[i]), margin: round(scores.margin[i]) }));
+      });
+    }
+  }
+  return lines.length > 0 ? `${lines.join("\n")}\n` : "";
+}
+
+const round = (value: number) => Math.round(value * 1e6) / 1e6;

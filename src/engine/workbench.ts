@@ -1,0 +1,248 @@
+/**
+ * Everything a candidate needs to become a score: the basis and one slot on a device, one session, the heads.
+ * A lost device is replaced here: weights come again from the hub (its cache), nothing else is lost.
+ */
+import type { Feeds } from "../fitness/runtime.ts";
+import { cpuTensor, gpuTensor, runtimeMeter } from "../fitness/runtime.ts";
+import { Evaluator } from "../fitness/evaluator.ts";
+import type { SampleScores } from "../fitness/types.ts";
+import { LabError, isLabError } from "../lib/error.ts";
+import type { Candidate } from "../search/types.ts";
+import { openResidentSwarm } from "../search/pso/resident.ts";
+import { openBasis } from "../space/basis.ts";
+import type { Basis, DirectionSpec, Slot } from "../space/types.ts";
+import type { LabEvent } from "../threads/events.ts";
+import type { EngineOptions } from "../threads/merge.ts";
+import { coefficientsOf } from "./candidates.ts";
+import { equip, type Equipment } from "./equipment.ts";
+import type { Hub, Loaded, LoadedTask, Side } from "./loading.ts";
+import { Residence } from "./residence.ts";
+
+/** What runs on one device; replaced as a whole when it is lost. */
+interface Setup {
+  readonly equipment: Equipment;
+  readonly basis: Basis;
+  readonly slot: Slot;
+  readonly evaluator: Evaluator;
+  readonly weights: Feeds;
+  readonly lost: Promise<never>;
+}
+
+export class Workbench {
+  readonly loaded: Loaded;
+  readonly directions: readonly DirectionSpec[];
+  readonly #hub: Hub;
+  readonly #options: EngineOptions;
+  readonly #emit: (event: LabEvent) => void;
+  readonly #heads = new Map<string, Feeds>();
+  readonly #residences = new Map<Residence, number>();
+  #setup: Setup | null = null;
+  #losses: number;
+  #inferencesBefore = 0;
+
+  constructor(loaded: Loaded, directions: readonly DirectionSpec[], hub: Hub, options: EngineOptions, emit: (event: LabEvent) => void) {
+    this.loaded = loaded;
+    this.directions = directions;
+    this.#hub = hub;
+    this.#options = options;
+    this.#emit = emit;
+    this.#losses = options.lostTwice ? 2 : 0;
+  }
+
+  get equipment(): Equipment {
+    return this.#ready.equipment;
+  }
+
+  get basis(): Basis {
+    return this.#ready.basis;
+  }
+
+  get columns(): string[] {
+    return this.directions.map(({ id }) => id);
+  }
+
+  get inferences(): number {
+    return this.#inferencesBefore + (this.#setup?.evaluator.inferences ?? 0);
+  }
+
+  /** Time spent inside runtime calls since this page began. */
+  get runtimeMs(): number {
+    return runtimeMeter.ms;
+  }
+
+  get #ready(): Setup {
+    if (!this.#setup) throw new LabError("internal", "The workbench was used before it was set up.");
+    return this.#setup;
+  }
+
+  /** Builds basis, slot and session on a device. Says which models hold numbers that are not finite. */
+  async setUp(equipment?: Equipment): Promise<void> {
+    const { alignment, batch, models } = this.loaded;
+    const tools = equipment ?? (await equip(this.#options, this.#losses));
+    const basis = openBasis(alignment.space, this.directions, { device: tools.gpu });
+    await this.#fill(basis);
+    const { nonFinite } = await basis.seal();
+    if (!this.#setup) {
+      nonFinite.forEach((count, index) => {
+        if (count === 0) return;
+        const { id } = models[index];
+        this.#emit({ type: "warning", code: "non-finite-weights", message: `${id} holds ${count} weights that are not finite numbers; candidates that take part in them are marked as diverged.`, details: { model: id, count } });
+      });
+    }
+    this.#emit({ type: "loading", file: "graph", state: "compile", loaded: 0, total: alignment.graph.byteLength });
+    const session = await tools.runtime.session(alignment.graph, "the base");
+    const slot = basis.openSlot(tools.runtime.provider === "webgpu" ? "gpu" : "cpu");
+    const evaluator = new Evaluator({ session, batch, ...this.#ports() });
+    const lost = tools.gpu
+      ? tools.gpu.whenLost.then((): never => {
+          throw new LabError("device-lost", "The GPU was lost.");
+        })
+      : new Promise<never>(() => undefined);
+    lost.catch(() => undefined);
+    this.#inferencesBefore = this.inferences;
+    this.#setup = { equipment: tools, basis, slot, evaluator, weights: this.#feeds(slot), lost };
+    await this.#loadHeads();
+    this.#emit({ type: "loading", file: "graph", state: "warm-up", loaded: alignment.graph.byteLength, total: alignment.graph.byteLength });
+  }
+
+  /** Writes a candidate into the slot. */
+  async place(candidate: Candidate, residence?: Residence): Promise<{ nonFinite: boolean }> {
+    const { slot } = this.#ready;
+    const table = coefficientsOf(candidate, this.directions.length, this.loaded.alignment.space.segments.length);
+    if (table) return this.#orLost(slot.materialise(table));
+    if (candidate.kind !== "resident" || !residence) throw new LabError("internal", "A resident particle was placed without its swarm.");
+    return this.#orLost(residence.show(candidate.particle, candidate.what, slot));
+  }
+
+  /** Writes given weights into the slot, e.g. rounded ones; one array a segment. */
+  placeWeights(weights: readonly Float32Array[]): Promise<{ nonFinite: boolean }> {
+    return this.#orLost(this.#ready.slot.write(weights));
+  }
+
+  readWeights(): Promise<Float32Array[]> {
+    return this.#orLost(this.#ready.slot.read());
+  }
+
+  /** Scores what the slot holds on one side of a task. */
+  score(task: LoadedTask, side: Side, between: () => Promise<void>, count?: number): Promise<SampleScores> {
+    const { evaluator, weights } = this.#ready;
+    const set = task.sides[side];
+    const part = count === undefined || count >= set.count ? set : { ...set, count, labels: set.labels.subarray(0, count) };
+    return this.#orLost(evaluator.score(weights, this.#head(task.head), part, between));
+  }
+
+  answer(task: LoadedTask, pixels: Float32Array): Promise<Float32Array> {
+    const { evaluator, weights } = this.#ready;
+    return this.#orLost(evaluator.answer(weights, this.#head(task.head), pixels));
+  }
+
+  /** Work that needs the device; when it is lost on the way all is rebuilt and the work is done again. */
+  async persist<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isLabError(error, "device-lost") && !(await this.#isLost())) throw error;
+        await this.#recover();
+      }
+    }
+  }
+
+  /** A swarm of weights on this workbench; survives the loss of the device. */
+  async settle(particles: number): Promise<Residence> {
+    const residence: Residence = new Residence(openResidentSwarm(this.basis, particles), async (work) => {
+      const setup = this.#ready;
+      try {
+        return { value: await this.#orLost(work()) };
+      } catch (error) {
+        if (!isLabError(error, "device-lost") && !(await this.#isLost())) throw error;
+        if (this.#setup === setup) await this.#recover();
+        return "rebuilt";
+      }
+    });
+    this.#residences.set(residence, particles);
+    return residence;
+  }
+
+  leave(residence: Residence): void {
+    this.#residences.delete(residence);
+    residence.destroy();
+  }
+
+  async close(): Promise<void> {
+    for (const residence of this.#residences.keys()) residence.destroy();
+    this.#residences.clear();
+    this.#setup?.slot.destroy();
+    this.#setup?.basis.destroy();
+  }
+
+  async #recover(): Promise<void> {
+    this.#losses += 1;
+    const tools = await equip({ ...this.#options, backend: this.#losses >= 2 ? "wasm" : this.#options.backend === "webgpu" ? "auto" : this.#options.backend }, this.#losses);
+    await this.setUp(tools);
+    for (const [residence, particles] of this.#residences) await residence.rebuild(openResidentSwarm(this.basis, particles));
+    const { kernels, runtime } = tools.info;
+    this.#emit({
+      type: "recovered",
+      what: kernels === "cpu" ? "fallback" : "device",
+      message: kernels === "cpu" ? "The GPU was lost again: the run goes on without it, scoring on WASM." : `The GPU was lost and is back: the run goes on where it was (kernels ${kernels}, scoring ${runtime}).`,
+    });
+  }
+
+  async #isLost(): Promise<boolean> {
+    // The rejection of a call may overtake the news of the loss by a moment.
+    const gpu = this.#setup?.equipment.gpu;
+    if (!gpu) return false;
+    return Promise.race([gpu.whenLost.then(() => true), new Promise<boolean>((resolve) => setTimeout(resolve, 500, false))]);
+  }
+
+  #orLost<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#ready.lost]);
+  }
+
+  async #fill(basis: Basis): Promise<void> {
+    const { alignment, models } = this.loaded;
+    for (const [index, segment] of alignment.segments.entries()) {
+      const [base, ...experts] = await Promise.all(models.map(({ id, model }) => this.#hub.tensor(model.handle, segment.weight[id])));
+      basis.put(index, base, experts);
+    }
+  }
+
+  async #loadHeads(): Promise<void> {
+    const { alignment, models, tasks } = this.loaded;
+    for (const id of new Set(tasks.map((task) => task.head))) {
+      if (this.#heads.has(id)) continue;
+      const model = models.find((entry) => entry.id === id)?.model;
+      const feeds: Feeds = {};
+      for (const head of alignment.heads) {
+        const own = head.of[id];
+        if (model && own) feeds[head.input] = cpuTensor(await this.#hub.tensor(model.handle, own.weight), own.shape);
+      }
+      this.#heads.set(id, feeds);
+    }
+  }
+
+  #head(id: string): Feeds {
+    return this.#heads.get(id) ?? {};
+  }
+
+  #feeds(slot: Slot): Feeds {
+    const feeds: Feeds = {};
+    const { alignment } = this.loaded;
+    alignment.segments.forEach((segment, index) => {
+      const { shape } = alignment.space.segments[index];
+      const tensor = slot.bind === "gpu" ? gpuTensor(slot.buffers[index], shape) : cpuTensor(slot.arrays[index], shape);
+      for (const input of segment.inputs) feeds[input] = tensor;
+    });
+    return feeds;
+  }
+
+  #ports() {
+    const { alignment, models, tasks } = this.loaded;
+    const [input] = alignment.inputs;
+    const output = alignment.outputs.find(({ name }) => name === "logits") ?? alignment.outputs[0];
+    const head = models.find(({ id }) => id === tasks[0]?.head)?.model ?? models[0].model;
+    const { channels, height, width } = head.preprocessor ?? { channels: 0, height: 0, width: 0 };
+    return { input: input.name, output: output.name, sampleShape: [channels, height, width] };
+  }
+}

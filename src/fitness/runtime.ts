@@ -1,0 +1,148 @@
+/**
+ * onnxruntime-web behind one mutex. Overlapping create / run / release calls hang it or kill its heap,
+ * and a run after the device was lost blocks the worker for ever: both are made impossible here.
+ */
+import * as ort from "onnxruntime-web/webgpu";
+import mjsUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url";
+import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
+import { LabError } from "../lib/error.ts";
+
+export type Provider = "webgpu" | "wasm";
+export type Feeds = Record<string, ort.Tensor>;
+
+export interface RuntimeOptions {
+  provider: Provider;
+  /** WASM threads; 1 where the page is not isolated. Fixed before the first session. */
+  threads: number;
+  /** Needed for "webgpu": sessions and weights must share one device. */
+  device?: GPUDevice;
+}
+
+const absolute = (url: string) => new URL(url, import.meta.url).href;
+// The runtime otherwise fetches its WASM from a public CDN.
+ort.env.wasm.wasmPaths = { wasm: absolute(wasmUrl), mjs: absolute(mjsUrl) };
+ort.env.logLevel = "error";
+
+export const runtimeVersion: string = ort.env.versions.web ?? ort.env.versions.common;
+
+let queue: Promise<unknown> = Promise.resolve();
+let inFlight = 0;
+
+/** Calls made, time spent in them, and how many were ever in flight at once (must stay 1). */
+export const runtimeMeter = { calls: 0, ms: 0, inFlightPeak: 0 };
+
+/** One runtime call at a time, whoever asks. */
+function exclusive<T>(call: () => Promise<T>): Promise<T> {
+  const result = queue.then(async () => {
+    inFlight += 1;
+    runtimeMeter.inFlightPeak = Math.max(runtimeMeter.inFlightPeak, inFlight);
+    const begin = performance.now();
+    try {
+      return await call();
+    } finally {
+      runtimeMeter.calls += 1;
+      runtimeMeter.ms += performance.now() - begin;
+      inFlight -= 1;
+    }
+  });
+  queue = result.catch(() => undefined);
+  return result;
+}
+
+export class Runtime {
+  readonly provider: Provider;
+  readonly threads: number;
+  readonly #device: GPUDevice | undefined;
+  #lost = false;
+
+  constructor(options: RuntimeOptions) {
+    this.provider = options.provider;
+    this.threads = options.threads;
+    this.#device = options.device;
+    ort.env.wasm.numThreads = options.threads;
+    void this.#device?.lost.then(() => (this.#lost = true));
+  }
+
+  /** Loads a graph once; `bytes` are copied into the runtime. */
+  async session(bytes: Uint8Array, what: string): Promise<RuntimeSession> {
+    this.#guard();
+    const provider: ort.InferenceSession.ExecutionProviderConfig =
+      this.provider === "webgpu" && this.#device ? { name: "webgpu", device: this.#device } : "wasm";
+    try {
+      const session = await exclusive(() =>
+        ort.InferenceSession.create(bytes, {
+          executionProviders: [provider],
+          // Capturing the graph would replay stale weights; see docs/architecture.md.
+          enableGraphCapture: false,
+          graphOptimizationLevel: "all",
+        }),
+      );
+      return new RuntimeSession(session, () => this.#guard());
+    } catch (cause) {
+      if (this.#lost) throw lost(cause);
+      throw new LabError("unsupported-onnx", `The runtime does not take the graph of ${what}: ${words(cause)}`, { cause });
+    }
+  }
+
+  #guard(): void {
+    if (this.#lost && this.provider === "webgpu") throw lost();
+  }
+}
+
+export class RuntimeSession {
+  readonly #session: ort.InferenceSession;
+  readonly #guard: () => void;
+
+  constructor(session: ort.InferenceSession, guard: () => void) {
+    this.#session = session;
+    this.#guard = guard;
+  }
+
+  get inputNames(): readonly string[] {
+    return this.#session.inputNames;
+  }
+
+  get outputNames(): readonly string[] {
+    return this.#session.outputNames;
+  }
+
+  /** Outputs named in `fetches` (all when left out), on the CPU. */
+  run(feeds: Feeds, fetches?: readonly string[]): Promise<Record<string, ort.Tensor>> {
+    return exclusive(async () => {
+      this.#guard();
+      try {
+        const outputs = fetches ? await this.#session.run(feeds, fetches) : await this.#session.run(feeds);
+        return outputs as Record<string, ort.Tensor>;
+      } catch (cause) {
+        this.#guard();
+        throw new LabError("run-failed", `The runtime stopped while scoring: ${words(cause)}`, { cause });
+      }
+    });
+  }
+
+  async release(): Promise<void> {
+    await exclusive(() => this.#session.release());
+  }
+}
+
+/** A tensor over an array that stays the caller's: writing to the array changes the next run (WASM copies it per run). */
+export function cpuTensor(data: Float32Array, shape: readonly number[]): ort.Tensor {
+  return new ort.Tensor("float32", data, [...shape]);
+}
+
+/** A tensor over a whole GPU buffer. A buffer that is too small gives wrong numbers and no error, so its size is checked. */
+export function gpuTensor(buffer: GPUBuffer, shape: readonly number[]): ort.Tensor {
+  const bytes = 4 * shape.reduce((product, size) => product * size, 1);
+  if (buffer.size < bytes) {
+    throw new LabError("internal", `A weight buffer of ${buffer.size} bytes is fed where ${bytes} are needed.`);
+  }
+  return ort.Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims: [...shape] });
+}
+
+function lost(cause?: unknown): LabError {
+  return new LabError("device-lost", "The GPU was lost.", { cause });
+}
+
+function words(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
