@@ -54,11 +54,13 @@ const TRACE_ROW = z.object({
 
 const RUN = z.object({
   id: z.string(),
+  method: z.string().optional(),
   digest: z.string().describe("sha256:… over what determines the trace"),
   basis: z.array(z.string()).readonly().describe("Columns of every row of coefficients"),
   groups: z.array(z.string()).readonly().describe("all, or the tensors that have rows of their own"),
   trace: z.array(TRACE_ROW).readonly(),
   best: z.object({ evaluation: z.int(), step: z.int(), particle: z.int(), candidate: CANDIDATE }).nullable(),
+  stopped: z.literal(true).optional().describe("Somebody ended it early"),
   cost: z.object({
     proposals: z.int().describe("Candidates asked for"),
     evaluations: z.int().describe("Candidates scored at least in part"),
@@ -77,6 +79,17 @@ const DEVICE = z.object({
   threads: z.number(),
   browser: z.string(),
   versions: z.record(z.string(), z.string()),
+});
+
+const VERIFICATION = z.object({
+  run: z.string(),
+  evaluation: z.int(),
+  task: z.string().nullable().describe("null: the whole evaluation, where only one side diverged"),
+  kind: z.enum(["flip", "mismatch"]).describe("flip: explained by samples whose margin is under 1e-4"),
+  measured: z.enum(["count", "value", "diverged"]),
+  shared: z.number().nullable(),
+  local: z.number().nullable(),
+  samples: z.array(z.string()).readonly().optional().describe("The samples that may have flipped"),
 });
 
 const WARNING = z.object({ code: z.string(), message: z.string(), tensors: z.int().optional(), details: z.unknown().optional() });
@@ -102,6 +115,7 @@ const SHAPE = {
   cost: COST,
   warnings: z.array(WARNING).readonly(),
   files: z.array(FILE).readonly(),
+  verification: z.array(VERIFICATION).readonly().optional().describe("After verifying: what was not equal; empty when all was"),
 };
 
 export const reportSchema = z.object({ recipe: recipeSchema, ...SHAPE });
@@ -110,6 +124,7 @@ export type Score = z.output<typeof SCORE>;
 export type Difference = z.output<typeof DIFFERENCE>;
 export type ReportTraceRow = z.output<typeof TRACE_ROW>;
 export type ReportRun = z.output<typeof RUN>;
+export type Verification = z.output<typeof VERIFICATION>;
 export type ReportFile = z.output<typeof FILE>;
 export type ReportWarning = z.output<typeof WARNING>;
 export type ReportCost = z.output<typeof COST>;
