@@ -38,13 +38,15 @@ export function compareShared(
     if (value === undefined) return []; // not measured there
     const edge = closeSamples(local.samples[id]?.margin, idsOf?.(id));
     const [there, here] = [shared.counts?.[id], local.counts?.[id]];
-    if (there !== undefined && here !== undefined && there !== here) {
-      const kind = Math.abs(there - here) <= edge.length ? "flip" : "mismatch";
-      return [{ ...where, task: id, kind, measured: "count", shared: there, local: here, ...(kind === "flip" ? { samples: edge } : {}) }];
-    }
+    const turned = there === undefined || here === undefined ? 0 : Math.abs(there - here);
+    if (turned > edge.length) return [{ ...where, task: id, kind: "mismatch", measured: "count", shared: there ?? null, local: here ?? null }];
     const own = local.tasks[id];
-    if (own !== undefined && Math.abs(own - value) <= SAME_VALUE) return [];
-    return [{ ...where, task: id, kind: "mismatch", measured: "value", shared: value, local: own ?? null }];
+    // Samples that turned move a proportion by their share.
+    const allowed = SAME_VALUE + turned / Math.max(1, local.samples[id]?.margin.length ?? 1);
+    if (own === undefined || !(Math.abs(own - value) <= allowed)) {
+      return [{ ...where, task: id, kind: "mismatch", measured: "value", shared: value, local: own ?? null }];
+    }
+    return turned === 0 ? [] : [{ ...where, task: id, kind: "flip", measured: "count", shared: there ?? null, local: here ?? null, samples: edge }];
   });
 }
 
