@@ -1,0 +1,161 @@
+/** The basis on the GPU. `basis.cpu.ts` says what each part means; here is where it lies and in which order it is made. */
+import type { Gpu } from "../gpu/device.ts";
+import { checkPut, checkSealed, mirror } from "./basis.cpu.ts";
+import { Factors } from "./coefficients.ts";
+import { type Columns, readColumns } from "./columns.ts";
+import { type Layout, layOut, type Piece, type Slab } from "./layout.ts";
+import { type PairOfColumns, reduceColumns } from "./reduce/reduce.ts";
+import { freeSlab, makeSlab, putBase, putVector, type SlabBuffers } from "./slabs.ts";
+import { CpuBoundSlot } from "./slot/cpu-bound.ts";
+import { GpuBoundSlot } from "./slot/gpu-bound.ts";
+import { bernoulliWords, encodeBernoulli } from "./sparsify/bernoulli/bernoulli.ts";
+import { maskFactor } from "./sparsify/factor.ts";
+import { type MagnitudePiece, MagnitudeSelect } from "./sparsify/magnitude/magnitude.ts";
+import { countNonFinite, surveyVector } from "./task-vector.ts";
+import type { Basis, DirectionSpec, Slot, Space } from "./types.ts";
+
+export class GpuBasis implements Basis {
+  readonly backend = "webgpu";
+  readonly gpu: Gpu;
+  readonly space: Space;
+  readonly directions: readonly DirectionSpec[];
+  readonly columns: Columns;
+  readonly factors: Factors;
+  readonly layout: Layout;
+  readonly slabs: readonly SlabBuffers[];
+  readonly gpuBytes: number;
+  readonly #piecesOf = new Map<number, Piece[]>();
+  readonly #put = new Set<number>();
+  readonly #nonFinite: number[];
+
+  constructor(gpu: Gpu, space: Space, directions: readonly DirectionSpec[]) {
+    this.gpu = gpu;
+    this.space = space;
+    this.directions = directions;
+    this.columns = readColumns(directions);
+    this.factors = new Factors(this.columns, space.segments.length);
+    this.#nonFinite = new Array<number>(1 + this.columns.dense.length).fill(0);
+    this.layout = layOut(space, this.columns, gpu.limits);
+    const before = gpu.ledger.bytes;
+    this.slabs = this.layout.slabs.map((slab) => makeSlab(gpu, slab, this.columns));
+    this.gpuBytes = gpu.ledger.bytes - before;
+    for (const piece of this.layout.pieces) this.#piecesOf.set(piece.segment, [...this.pieces(piece.segment), piece]);
+  }
+
+  pieces(segment: number): readonly Piece[] {
+    return this.#piecesOf.get(segment) ?? []; // none for an empty tensor
+  }
+
+  buffers(piece: Piece): SlabBuffers {
+    return this.slabs[piece.slab] as SlabBuffers;
+  }
+
+  put(segment: number, base: Float32Array, experts: readonly Float32Array[]): void {
+    checkPut(this.space, this.columns, segment, base, experts);
+    this.#put.add(segment);
+    this.#nonFinite[0]! += countNonFinite(base); // made in the constructor, as long as there are columns
+    const pieces = this.pieces(segment);
+    for (const piece of pieces) putBase(this.gpu, this.buffers(piece), piece, base as Float32Array<ArrayBuffer>);
+    experts.forEach((expert, dense) => {
+      const { nonFinite, exponent } = surveyVector(expert, base, this.columns.precision);
+      this.#nonFinite[1 + dense]! += nonFinite;
+      this.factors.stored(segment, dense, exponent);
+      for (const piece of pieces) putVector(this.gpu, this.buffers(piece), this.layout, this.columns, piece, dense, expert, base, exponent);
+    });
+  }
+
+  async seal(): Promise<{ nonFinite: number[] }> {
+    checkSealed(this.space, (segment) => this.#put.has(segment));
+    this.#bernoulli();
+    this.#magnitude();
+    await this.#rescale();
+    await this.gpu.settled();
+    return { nonFinite: this.#nonFinite };
+  }
+
+  /** One bit plane after the other: where the words of a piece begin. */
+  #firstWord(plane: number, piece: Piece): number {
+    return (plane * (this.layout.slabs[piece.slab] as Slab).elements + piece.at) / 32;
+  }
+
+  #bernoulli(): void {
+    const jobs = this.columns.masked
+      .filter((m) => m.rule.method === "dare")
+      .flatMap((m) => this.layout.pieces.map((piece) => ({ m, piece, segment: this.space.segments[piece.segment] as Space["segments"][number] })));
+    if (jobs.length === 0) return;
+    const step = Math.max(64, this.gpu.limits.minUniformBufferOffsetAlignment);
+    const uniforms = this.gpu.buffer("mask rules", step * jobs.length, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    const words = new Uint32Array((step / 4) * jobs.length);
+    const encoder = this.gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    jobs.forEach(({ m, piece, segment }, i) => {
+      words.set(bernoulliWords(segment, m.rule, piece, this.#firstWord(m.plane, piece)), (i * step) / 4);
+      const masks = this.buffers(piece).masks as GPUBuffer; // there is a masked column
+      encodeBernoulli(this.gpu, pass, { buffer: uniforms, offset: i * step, size: 48 }, masks, Math.ceil(piece.length / 32));
+    });
+    pass.end();
+    this.gpu.device.queue.writeBuffer(uniforms, 0, words);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    this.gpu.free(uniforms);
+  }
+
+  #magnitude(): void {
+    const jobs = this.columns.masked.filter((m) => m.rule.method === "magnitude");
+    if (jobs.length === 0) return;
+    const select = new MagnitudeSelect(this.gpu, this.columns.precision);
+    for (const { plane, dense, rule } of jobs) {
+      for (const segment of this.space.segments) {
+        const pieces = this.pieces(segment.index).map((piece): MagnitudePiece => {
+          const { deltas, masks, tiles } = this.buffers(piece) as { [K in keyof SlabBuffers]: GPUBuffer }; // masked: all there
+          const start = dense * (this.layout.slabs[piece.slab] as Slab).elements;
+          return { ...piece, deltas, masks, tiles, tileCount: piece.tiles, start, firstWord: this.#firstWord(plane, piece) };
+        });
+        select.run(segment, rule.density, pieces);
+      }
+    }
+    select.destroy();
+  }
+
+  async #rescale(): Promise<void> {
+    const l1 = this.columns.masked.filter((m) => m.rule.rescaling === "l1");
+    const pairs = l1.flatMap((m): PairOfColumns[] => {
+      const of = this.columns.dense[m.dense]?.column as number;
+      return [{ kind: "l1", a: of, b: of }, { kind: "l1", a: m.column, b: m.column }];
+    });
+    const norms = await this.#reduce(pairs);
+    for (const { column, rule } of this.columns.masked) {
+      const p = 2 * l1.findIndex((m) => m.column === column);
+      for (const { index } of this.space.segments) {
+        const norm = (which: number) => (p < 0 ? 0 : (norms[(p + which) * this.space.segments.length + index] as number));
+        this.factors.rescale(index, column, maskFactor(rule, norm(0), norm(1)));
+      }
+    }
+  }
+
+  #reduce(pairs: readonly PairOfColumns[]): Promise<Float64Array> {
+    return reduceColumns(this.gpu, this.layout, this.slabs, this.columns, this.space.segments.length, pairs);
+  }
+
+  async gram(): Promise<Float64Array> {
+    const n = this.columns.count;
+    const pairs: PairOfColumns[] = [];
+    for (let i = 0; i < n; i++) for (let j = i; j < n; j++) pairs.push({ kind: "dot", a: i, b: j });
+    const sums = await this.#reduce(pairs);
+    const gram = new Float64Array(n * n);
+    const segments = this.space.segments.length;
+    pairs.forEach(({ a, b }, p) => {
+      for (let s = 0; s < segments; s++) {
+        gram[a * n + b]! += (sums[p * segments + s] as number) * this.factors.at(s, a) * this.factors.at(s, b); // n × n
+      }
+    });
+    return mirror(gram, n);
+  }
+
+  openSlot(bind: "gpu" | "cpu"): Slot {
+    return bind === "gpu" ? new GpuBoundSlot(this) : new CpuBoundSlot(this);
+  }
+
+  destroy(): void {
+    for (const slab of this.slabs) freeSlab(this.gpu, slab);
+  }
+}

@@ -1,0 +1,48 @@
+// Partial sums, one a tile (1,024 elements of one tensor), in the order that reduce.cpu.ts defines.
+struct Pair {
+  tiles: u32,
+  stride: u32, // vec4 in a slab
+  out: u32, // first partial
+  l1: u32, // 1: Σ|a|, 0: Σ a·b
+  a: vec2<u32>, // 0: base, else 1 + dense direction; 0: whole, else 1 + mask plane
+  b: vec2<u32>,
+}
+@group(0) @binding(0) var<uniform> pair: Pair;
+@group(0) @binding(1) var<storage, read> base: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> deltas: array<DELTA>;
+@group(0) @binding(3) var<storage, read> masks: array<u32>;
+@group(0) @binding(4) var<storage, read> tiles: array<vec4<u32>>;
+@group(0) @binding(5) var<storage, read_write> partials: array<f32>;
+
+fn unpack(halves: vec2<u32>) -> vec4<f32> {
+  return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
+}
+
+fn column(which: vec2<u32>, i: u32) -> vec4<f32> {
+  if (which.x == 0u) { return base[i]; }
+  let d = LOAD(deltas[(which.x - 1u) * pair.stride + i]);
+  if (which.y == 0u) { return d; }
+  let bits = masks[(which.y - 1u) * (pair.stride >> 3u) + (i >> 3u)] >> ((i & 7u) << 2u);
+  return select(vec4<f32>(), d, (vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>());
+}
+
+var<workgroup> lanes: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let group = wid.x + wid.y * 65535u;
+  var sum = vec4<f32>();
+  if (group < pair.tiles) {
+    let tile = tiles[group];
+    for (var i = lane; 4u * i < tile.y; i += 64u) {
+      let a = column(pair.a, tile.x + i); // padding is zero
+      if (pair.l1 == 1u) { sum += abs(a); } else { sum += a * column(pair.b, tile.x + i); }
+    }
+  }
+  lanes[lane] = (sum.x + sum.y) + (sum.z + sum.w);
+  for (var stride = 32u; stride > 0u; stride >>= 1u) {
+    workgroupBarrier();
+    if (lane < stride) { lanes[lane] += lanes[lane + stride]; }
+  }
+  if (lane == 0u && group < pair.tiles) { partials[pair.out + group] = lanes[0]; }
+}

@@ -1,0 +1,98 @@
+/**
+ * A slot the runtime reads from memory (WASM): merged on the GPU, brought back through scratch and staging, with no whole
+ * model of its own on the GPU. The word for "not finite" rides behind the last round.
+ */
+import { Staging } from "../../gpu/readback.ts";
+import type { GpuBasis } from "../basis.gpu.ts";
+import { Materialiser } from "../materialise/materialise.ts";
+import { countNonFinite } from "../task-vector.ts";
+import type { Slot } from "../types.ts";
+import { planRounds, type Round, scratchElements, stagingElements } from "./rounds.ts";
+
+export class CpuBoundSlot implements Slot {
+  readonly bind = "cpu";
+  readonly buffers: readonly GPUBuffer[] = [];
+  readonly arrays: readonly Float32Array[];
+  readonly #basis: GpuBasis;
+  readonly #rounds: readonly Round[];
+  readonly #scratch: GPUBuffer;
+  readonly #staging: Staging;
+  readonly #flag: GPUBuffer;
+  readonly #materialiser: Materialiser;
+
+  constructor(basis: GpuBasis) {
+    const { gpu, space, layout } = basis;
+    this.#basis = basis;
+    this.arrays = space.segments.map((segment) => new Float32Array(segment.length));
+    this.#rounds = planRounds(layout);
+    this.#scratch = gpu.buffer("scratch", 4 * scratchElements(layout), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
+    this.#staging = new Staging(gpu, 4 * stagingElements(layout) + 4);
+    this.#flag = gpu.buffer("not finite", 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+    const parts = this.#rounds.flatMap(({ chunks }) =>
+      chunks.map((chunk) => ({ ...chunk, shift: chunk.start, out: { buffer: this.#scratch }, wide: true })),
+    );
+    this.#materialiser = new Materialiser(gpu, layout, basis.slabs, basis.columns, space.segments.length, this.#flag, parts);
+  }
+
+  async materialise(coefficients: Float64Array): Promise<{ nonFinite: boolean }> {
+    const { gpu, factors } = this.#basis;
+    await gpu.settled();
+    this.#materialiser.set(factors.table(coefficients));
+    let part = 0;
+    return this.#bringBack(this.#flag, 0, (encoder, { elements, at }, first) => {
+      if (first) encoder.clearBuffer(this.#flag);
+      const pass = encoder.beginComputePass();
+      this.#materialiser.encode(pass, part, ++part);
+      pass.end();
+      encoder.copyBufferToBuffer(this.#scratch, 0, this.#staging.buffer, 4 * at, 4 * elements);
+    });
+  }
+
+  /** Copies a model that lies in slabs (a resident particle); `flag` is its own word for "not finite". */
+  async copy(slabs: readonly GPUBuffer[], flag: GPUBuffer, flagOffset: number): Promise<{ nonFinite: boolean }> {
+    await this.#basis.gpu.settled();
+    return this.#bringBack(flag, flagOffset, (encoder, { slab, start, elements, at }) => {
+      encoder.copyBufferToBuffer(slabs[slab] as GPUBuffer, 4 * start, this.#staging.buffer, 4 * at, 4 * elements);
+    });
+  }
+
+  async #bringBack(
+    flag: GPUBuffer, flagOffset: number, encode: (encoder: GPUCommandEncoder, chunk: Round["chunks"][number], first: boolean) => void,
+  ): Promise<{ nonFinite: boolean }> {
+    let nonFinite = false;
+    for (const [r, round] of this.#rounds.entries()) {
+      const encoder = this.#basis.gpu.device.createCommandEncoder();
+      round.chunks.forEach((chunk, c) => encode(encoder, chunk, r === 0 && c === 0));
+      const bytes = 4 * round.elements;
+      encoder.copyBufferToBuffer(flag, flagOffset, this.#staging.buffer, bytes, 4);
+      await this.#staging.take(encoder, bytes + 4, (view) => {
+        const values = new Float32Array(view, 0, round.elements);
+        for (const { segment, offset, length, from } of round.scatter) {
+          this.arrays[segment]?.set(values.subarray(from, from + length), offset);
+        }
+        nonFinite = new Uint32Array(view, bytes, 1)[0] !== 0; // set once it stays set
+      });
+    }
+    return { nonFinite };
+  }
+
+  async write(weights: readonly Float32Array[]): Promise<{ nonFinite: boolean }> {
+    let nonFinite = false;
+    this.arrays.forEach((array, i) => {
+      array.set(weights[i] as Float32Array);
+      nonFinite ||= countNonFinite(array) > 0;
+    });
+    return { nonFinite };
+  }
+
+  async read(): Promise<Float32Array[]> {
+    return this.arrays.map((array) => array.slice());
+  }
+
+  destroy(): void {
+    this.#basis.gpu.free(this.#scratch);
+    this.#basis.gpu.free(this.#flag);
+    this.#staging.destroy();
+    this.#materialiser.destroy();
+  }
+}
