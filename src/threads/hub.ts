@@ -59,6 +59,8 @@ export interface LoadedModel {
   icon: string;
   batch: number | null;
   downloadBytes: number;
+  /** What went wrong without stopping anything (storage full: kept in memory). Told once. */
+  warnings?: { code: string; message: string }[];
 }
 
 export interface LoadedSamples {
@@ -76,6 +78,8 @@ export interface LoadedSamples {
     cluster: string[] | null;
   }>;
   downloadBytes: number;
+  /** What went wrong without stopping anything (storage full: kept in memory). Told once. */
+  warnings?: { code: string; message: string }[];
 }
 
 export type HubProgress = (event: { file: string; state: "download" | "verify" | "cache" | "cached"; loaded: number; total: number }) => void;

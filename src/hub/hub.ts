@@ -1,0 +1,89 @@
+/** The hub: references in, models and samples out. Works the same in a worker, over a port, and in a plain test. */
+import { expose, transfer } from "comlink";
+import { LabError } from "../lib/error.ts";
+import type { HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, ZooFamily } from "../threads/hub.ts";
+import { Cache } from "./cache.ts";
+import { loadModel, type OpenModel } from "./loadModel.ts";
+import { loadSamples } from "./samples/samples.ts";
+import { Shelf } from "./shelf.ts";
+import { openFolder, type Place } from "./sources/source.ts";
+import { readFamilies } from "./sources/zoo.ts";
+
+interface Opened extends Place {
+  readonly cache: Cache;
+}
+
+export class Hub implements HubService {
+  private opened: Opened | null = null;
+  private readonly models = new Map<number, OpenModel>();
+  private handles = 0;
+
+  open(options: HubOptions): Promise<void> {
+    const cache = new Cache(options.storage);
+    this.opened = { options, cache, shelf: new Shelf(cache) };
+    return Promise.resolve();
+  }
+
+  connect(port: MessagePort): void {
+    expose(this, port);
+  }
+
+  async families(): Promise<ZooFamily[]> {
+    return readFamilies(this.place());
+  }
+
+  async model(ref: string, onProgress?: HubProgress): Promise<LoadedModel> {
+    const place = this.place();
+    const model = await loadModel(await openFolder(ref, place), onProgress);
+    const handle = ++this.handles;
+    this.models.set(handle, model);
+    return { ...model.told, handle, warnings: place.shelf.warnings.splice(0) };
+  }
+
+  tensor(handle: number, weight: number): Promise<Float32Array> {
+    const values = this.held(handle).onnx.tensor(weight);
+    return Promise.resolve(transfer(values, [values.buffer as ArrayBuffer]));
+  }
+
+  async samples(ref: string, onProgress?: HubProgress): Promise<LoadedSamples> {
+    const place = this.place();
+    const samples = await loadSamples(await openFolder(ref, place), onProgress);
+    const { optimise, validate, test } = samples.splits;
+    const buffers = new Set([optimise, validate, test].map((side) => side.pixels.buffer as ArrayBuffer));
+    return transfer({ ...samples, warnings: place.shelf.warnings.splice(0) }, [...buffers]);
+  }
+
+  async file(handle: number, path: string): Promise<Uint8Array> {
+    const { bytes } = await this.held(handle).folder.read(path);
+    const copy = bytes.slice(); // the original may be another caller's too
+    return transfer(copy, [copy.buffer]);
+  }
+
+  release(handle: number): void {
+    this.models.delete(handle);
+  }
+
+  async cached(): ReturnType<HubService["cached"]> {
+    const files = await this.place().cache.list();
+    // Absent without a secure context.
+    const storage = (globalThis.navigator as Navigator | undefined)?.storage as StorageManager | undefined;
+    const { usage = 0, quota = 0 } = (await storage?.estimate?.().catch(() => ({}) as StorageEstimate)) ?? {};
+    const persisted = (await storage?.persisted?.().catch(() => false)) ?? false;
+    return { files, usage, quota, persisted };
+  }
+
+  async forget(key: string | null): Promise<void> {
+    await this.place().cache.forget(key);
+  }
+
+  private place(): Opened {
+    if (!this.opened) throw new LabError("internal", "The hub was used before it was opened.");
+    return this.opened;
+  }
+
+  private held(handle: number): OpenModel {
+    const model = this.models.get(handle);
+    if (!model) throw new LabError("internal", `The hub holds no model ${handle}: it was released.`);
+    return model;
+  }
+}

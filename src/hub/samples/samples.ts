@@ -1,0 +1,21 @@
+/** Samples of a reference: sheets with samples.json, or images in one folder a label. One line a kind. */
+import { LabError } from "../../lib/error.ts";
+import type { HubProgress, LoadedSamples } from "../../threads/hub.ts";
+import type { Folder } from "../sources/source.ts";
+import { imageFolder } from "./imageFolder.ts";
+import { sheets } from "./sheets.ts";
+
+export interface SampleKind {
+  matches(folder: Folder): boolean;
+  load(folder: Folder, onProgress?: HubProgress): Promise<LoadedSamples>;
+}
+
+const kinds: readonly SampleKind[] = [sheets, imageFolder];
+
+export function loadSamples(folder: Folder, onProgress?: HubProgress): Promise<LoadedSamples> {
+  const kind = kinds.find((one) => one.matches(folder));
+  if (!kind) {
+    throw new LabError("bad-samples", `${folder.reference} holds no samples: neither samples.json with its sheets nor PNG images in one folder a label.`, { details: { reference: folder.reference } });
+  }
+  return kind.load(folder, onProgress);
+}
