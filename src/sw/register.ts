@@ -9,9 +9,11 @@ const reloaded = "murmuration:isolated-once";
  */
 export async function registerServiceWorker({ busy = () => false }: { busy?: () => boolean } = {}): Promise<void> {
   if (import.meta.env.DEV || !("serviceWorker" in navigator) || !globalThis.isSecureContext) return;
+  const controlled = navigator.serviceWorker.controller !== null;
   try {
-    await navigator.serviceWorker.register(new URL("sw.js", document.baseURI), { updateViaCache: "none" });
+    const registration = await navigator.serviceWorker.register(new URL("sw.js", document.baseURI), { updateViaCache: "none" });
     const { active } = await navigator.serviceWorker.ready;
+    if (controlled) void registration.update().catch(() => undefined); // offline
     if (reloadForIsolation(busy)) return;
     whenIdle(() => active?.postMessage("keep-all"));
   } catch {

@@ -2,6 +2,7 @@
  * The service worker: the site offline, and isolated where the host cannot send the headers.
  * Files are kept under their content's hash, so a new version downloads only what changed. The shell (pages, scripts,
  * styles, fonts) is kept while installing; runtime and models follow on demand, or when the page says it is idle.
+ * A new version takes over when no page of the old one is open (no skipWaiting: a page must find the files it was built with).
  * It stands alone: tools/vite/service-worker.mjs puts `FILES` before it and writes it as `sw.js`.
  */
 
@@ -33,6 +34,8 @@ const digests = new Map(FILES.map(([path, digest]) => [path, digest]));
 const shell = FILES.filter(([, , first]) => first).map(([path]) => path);
 /** One download a file, however many ask. */
 const underWay = new Map<string, Promise<Response>>();
+/** Settles when the file was kept, or could not be. */
+const stored = new Map<string, Promise<unknown>>();
 
 scope.addEventListener("install", (event) => event.waitUntil(Promise.all(shell.map(keep))));
 scope.addEventListener("activate", (event) => event.waitUntil(dropOld().then(() => scope.clients.claim())));
@@ -63,7 +66,9 @@ async function kept(path: string): Promise<Response | undefined> {
 }
 
 async function keep(path: string): Promise<void> {
-  if (!(await kept(path))) await download(path);
+  if (await kept(path)) return;
+  await download(path);
+  await stored.get(path);
 }
 
 async function keepAll(): Promise<void> {
@@ -71,23 +76,26 @@ async function keepAll(): Promise<void> {
   for (const [path] of FILES) await keep(path).catch(() => undefined);
 }
 
-/** From the site to the cache; a full disk or a failed answer still reaches the page. */
+/** From the site to the page and to the cache: in parallel, and a full disk or a failed answer still reaches the page. */
 async function download(path: string): Promise<Response> {
   let running = underWay.get(path);
   if (!running) {
-    running = (async () => {
-      const response = await fetch(new URL(path, home), { cache: "no-cache" });
-      if (response.ok && response.status === 200) {
-        const cache = await caches.open(cacheName);
-        await cache.put(key(path), response.clone()).catch(() => undefined);
-      }
-      return response;
-    })();
+    running = fetch(new URL(path, home), { cache: "no-cache" });
     underWay.set(path, running);
     const done = () => underWay.delete(path);
-    running.then(done, done);
+    stored.set(path, running.then((response) => store(path, response.clone())).then(done, done));
   }
   return (await running).clone();
+}
+
+/** Keeps only what has the digest of this version: the site may have a newer one already. */
+async function store(path: string, response: Response): Promise<void> {
+  if (response.status !== 200) return;
+  const bytes = await response.arrayBuffer();
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const digest = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (!digest.startsWith(digests.get(path) ?? "none")) return;
+  await (await caches.open(cacheName)).put(key(path), new Response(bytes, { headers: response.headers }));
 }
 
 async function dropOld(): Promise<void> {
