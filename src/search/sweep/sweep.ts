@@ -1,6 +1,6 @@
 /**
  * One number tuned by two plain grids: the first half of the evaluations evenly over the interval, both ends included;
- * the second half evenly between the best of those and its neighbours. No value is tried twice.
+ * the second half evenly between the best of those and its neighbours. No value is tried twice. Up to three: one grid.
  */
 import { ListedSearch, type Entry } from "../listed.ts";
 import { beats } from "../ranking.ts";
@@ -24,9 +24,9 @@ export function openSweep(interval: Interval, entry: (value: number) => Entry): 
   });
 }
 
-/** ⌈n/2⌉ values from low to high; a single one lies in the middle. */
+/** ⌈n/2⌉ values from low to high, all of them when there are at most three; a single one lies in the middle. */
 export function coarseGrid({ low, high, evaluations }: Interval): number[] {
-  const n = Math.ceil(evaluations / 2);
+  const n = evaluations <= 3 ? evaluations : Math.ceil(evaluations / 2);
   if (n === 1) return [low + (high - low) / 2];
   return Array.from({ length: n }, (_, i) => (i === n - 1 ? high : low + ((high - low) * i) / (n - 1)));
 }
