@@ -31,8 +31,8 @@ const SOURCE = z.union(
     reference(),
     fields({
       dataset: reference().describe("Dataset on the Hub"),
-      config: text().optional(),
-      split: text().optional(),
+      config: text().optional().describe("Configuration of the dataset"),
+      split: text().optional().describe("Its split, as the Hub names it"),
       columns: z.record(text(), text(), must("must be an object of column names")).optional().describe("Which column is what: { \"text\": \"sentence\" }"),
       ...resolved,
     }),
