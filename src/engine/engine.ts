@@ -126,7 +126,7 @@ export class MergeEngine implements MergeService {
     return this.#asGuest(() => {
       const { bench, recipe, loaded } = this.#asReady();
       if (!this.#hub) throw new LabError("internal", "The merge thread has no hub.");
-      return exportModel({ id, subject: this.#subject({ id }), bench, recipe, loaded, hub: this.#hub, report: this.#finished?.report ?? null });
+      return exportModel({ subject: this.#subject({ id }), bench, recipe, loaded, hub: this.#hub });
     });
   }
 

@@ -45,6 +45,8 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
     { baseId: "base", names: base.names },
   );
   const sources = await Promise.all(recipe.tasks.map((task) => hub.samples(sourceOf(task), onProgress)));
+  for (const { warnings } of [...models.map(({ model }) => model), ...sources]) for (const warning of warnings ?? []) emit({ type: "warning", ...warning });
+  models.forEach(({ id, model }, index) => checkDigests(id, model, index === 0 ? recipe.base.sha256 : recipe.experts[index - 1].sha256));
   const tasks = recipe.tasks.map((task, index) => loadTask(recipe, task, sources[index], models, alignment));
   return {
     recipe,
@@ -55,6 +57,16 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
     cards: { models: modelCards(recipe, models, alignment), tasks: tasks.map(taskCard) },
     downloadBytes: [...models.map(({ model }) => model.downloadBytes), ...sources.map((source) => source.downloadBytes)].reduce((a, b) => a + b, 0),
   };
+}
+
+/** A recipe that says which files it was made with is held to them. */
+function checkDigests(id: string, model: LoadedModel, wanted: Record<string, string> | undefined): void {
+  for (const [path, sha256] of Object.entries(wanted ?? {})) {
+    const file = model.files.find((one) => one.path === path);
+    if (file?.sha256 === sha256) continue;
+    const got = file ? `is ${file.sha256?.slice(0, 12) ?? "not digested"}…` : "is not there";
+    throw new LabError("digest-mismatch", `${path} of ${id} (${model.ref}) ${got}, but the recipe was made with ${sha256.slice(0, 12)}…. Take the same file, or leave sha256 out of the recipe.`);
+  }
 }
 
 function sourceOf(task: RecipeTask): string {

@@ -2,7 +2,7 @@
 import { metrics } from "../fitness/metrics/table.ts";
 import type { Report, ReportRun, Score, Verification } from "../recipe/report.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import { meanInterval, pairedDifferences, taskInterval, type ModelSamples, type TaskSamples } from "../recipe/statistics.ts";
+import { intervalOf, meanInterval, pairedDifferences, type ModelSamples, type TaskSamples } from "../recipe/statistics.ts";
 import type { LabEvent } from "../threads/events.ts";
 import type { LoadedTask } from "./loading.ts";
 import { outputsOf, type Scored } from "./scoring.ts";
@@ -50,44 +50,30 @@ export function reportOf(setting: ReportSetting): { report: Report; predictions:
   return { report, predictions: predictionsOf(bench, tested) };
 }
 
-/** One task's test scores of one model as values a sample: 1 and 0, or what its metric takes the mean of. */
+/** What one model did on one task's test samples, for intervals and differences. */
 export function taskSamples(task: LoadedTask, tested: Tested): TaskSamples | null {
   const scores = tested.samples[task.id];
   if (!scores) return null;
-  const outputs = outputsOf(task, scores, task.sides.test.labels);
-  const metric = metrics[task.recipe.metric];
-  // Metrics that are no mean over samples are judged by the accuracy their predictions have.
-  const sample = metric.sample ?? metrics.accuracy.sample ?? (() => Number.NaN);
-  return {
-    task: task.id,
-    weight: task.recipe.weight,
-    proportion: metric.proportion,
-    values: Float64Array.from(outputs.labels, (_, i) => sample(outputs, i)),
-    clusters: task.sides.test.clusters,
-  };
+  const { labels, clusters } = task.sides.test;
+  return { task: task.id, weight: task.recipe.weight, metric: metrics[task.recipe.metric], outputs: outputsOf(task, scores, labels), clusters };
 }
 
 function samplesOf(bench: Workbench, tested: Tested): ModelSamples {
   return { id: tested.id, tasks: bench.loaded.tasks.map((task) => taskSamples(task, tested)).filter((samples) => samples !== null) };
 }
 
+const untested = { value: null, n: 0, interval: null, how: "none" };
+
 function scoresOf(recipe: Recipe, scored: Scored, samples: ModelSamples | null): Record<string, Score> {
   const seed = recipe.seeds.search;
   const scores: Record<string, Score> = {};
   for (const task of recipe.tasks) {
     const tested = samples?.tasks.find((one) => one.task === task.id);
-    const { value, n, interval, how } = tested ? taskInterval(tested, seed) : { value: null, n: 0, interval: null, how: "none" };
-    scores[task.id] = {
-      optimise: scored.metrics[task.id] ?? null,
-      test: value,
-      n,
-      ...(tested?.proportion ? { correct: Array.from(tested.values).reduce((sum, right) => sum + right, 0) } : {}),
-      interval,
-      how,
-    };
+    const { value, n, interval, how } = tested ? intervalOf(tested.metric, tested.outputs, tested.clusters, seed) : untested;
+    scores[task.id] = { optimise: scored.metrics[task.id] ?? null, test: value, n, ...(tested?.metric.proportion ? { correct: Math.round((value ?? 0) * n) } : {}), interval, how };
   }
   const total = recipe.tasks.reduce((sum, { weight }) => sum + weight, 0);
-  const mean = samples ? meanInterval(samples.tasks, seed) : { value: null, n: 0, interval: null, how: "none" };
+  const mean = samples ? meanInterval(samples.tasks, seed) : untested;
   scores.mean = {
     optimise: scored.fitness === null ? null : recipe.tasks.reduce((sum, { id, weight }) => sum + (weight / total) * (scored.metrics[id] ?? Number.NaN), 0),
     test: mean.value,

@@ -127,7 +127,7 @@ async function scoreProposal(context: RunContext, run: string, proposal: Proposa
     onPlaced: (ms) => context.emit({ type: "materialised", run, evaluation: proposal.evaluation, ms }),
   });
   if (!shared) return { ...local, replayed: false };
-  context.verification.push(...compareShared(run, proposal.evaluation, shared, local, context.recipe));
+  context.verification.push(...compareShared(run, proposal.evaluation, shared, local, context.recipe, (task) => context.bench.loaded.tasks.find(({ id }) => id === task)?.sides.optimise.ids ?? []));
   return { fitness: shared.fitness, tasks: shared.tasks, counts: shared.counts ?? {}, replayed: false };
 }
 

@@ -1,6 +1,6 @@
 /** Every model on every task's test samples, which no search has seen. */
 import type { SampleScores } from "../fitness/types.ts";
-import { taskInterval } from "../recipe/statistics.ts";
+import { intervalOf } from "../recipe/statistics.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { LabEvent } from "../threads/events.ts";
 import type { Gate } from "./gate.ts";
@@ -44,7 +44,7 @@ export async function testAll({ recipe, bench, scorer, gate, emit, subjects }: T
       samples[task.id] = own;
       const values = taskSamples(task, { id, samples, diverged });
       if (!values) continue;
-      const { value, n, interval } = taskInterval(values, recipe.seeds.search);
+      const { value, n, interval } = intervalOf(values.metric, values.outputs, values.clusters, recipe.seeds.search);
       emit({ type: "tested", id, task: task.id, value, n, interval: interval && [interval[0], interval[1]] });
       const elapsedMs = performance.now() - begin;
       emit({ type: "progress", phase: "test", done, total, secondsLeft: ((elapsedMs / done) * (total - done)) / 1000 });
