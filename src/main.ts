@@ -1,0 +1,17 @@
+/** The site: its own lab, the recipes that come with it, and the recorded run of the first view. */
+import { createLab, type RecipeInput } from "./index.ts";
+import { registerServiceWorker } from "./sw/register.ts";
+import { mountApp } from "./ui/mount.ts";
+
+const found = import.meta.glob<RecipeInput>("../recipes/*.json", { eager: true, import: "default" });
+const idOf = (path: string) => path.replace(/^.*\/|\.json$/g, "");
+/** The short run first: it is what Merge does. */
+const presets = Object.entries(found)
+  .map(([path, recipe]) => ({ id: idOf(path), recipe }))
+  .sort((a, b) => a.id.length - b.id.length);
+
+const target = document.getElementById("app");
+if (target) {
+  const app = mountApp(target, { lab: createLab(), presets, recording: new URL("recorded/glyphs.json", document.baseURI).href });
+  void registerServiceWorker({ busy: () => app.busy });
+}
