@@ -6,7 +6,7 @@ import type { AlignInput, Alignment, Head, NamesMap } from "../../checkpoint/typ
 import { isLabError, LabError } from "../../lib/error.ts";
 import type { Segment } from "../types.ts";
 import { type CanonicalModel, canonicalise } from "./canonical.ts";
-import { flowOf } from "./flow.ts";
+import { type Flow, flowOf } from "./flow.ts";
 import { type Group, groupPlaces } from "./group.ts";
 import { findHeads, type FoundHeads } from "./heads.ts";
 import { type Lift, lift } from "./lift.ts";
@@ -41,10 +41,11 @@ export function align(models: readonly AlignInput[], options: { baseId: string; 
   const order = [...groups].sort((a, b) => compare(nameOf(named, a), nameOf(named, b)));
   const shared = order.filter((group) => !heads.has(group));
   const kept = order.filter((group) => heads.has(group));
+  const symbols = symbolsOf(kept, named);
   const lifted = lift(
     base,
-    [...shared, ...kept].map((group) => liftOf(group, named)),
-    freeSizes(kept, flow, base),
+    [...shared, ...kept].map((group): Lift => ({ name: nameOf(named, group), shape: openShape(group, symbols), places: group.places })),
+    openOutputs(kept, symbols, flow, base),
   );
   return {
     ...spaceOf(shared, named),
@@ -98,23 +99,33 @@ function spaceOf(groups: readonly Group[], named: ReadonlyMap<Group, Named>): Pi
   return { space: { segments, length: start } };
 }
 
-/** Sizes in which models differ are symbolic. */
-function liftOf(group: Group, named: ReadonlyMap<Group, Named>): Lift {
-  const name = nameOf(named, group);
-  const shape = weightOf(group, 0).shape.map((size, axis) => (group.weights.every((w) => w.shape[axis] === size) ? size : `${name}_dim${axis}`));
-  return { name, shape, places: group.places };
+/** A size in each model, "10,10,26,48": where models differ, one symbol for it wherever it appears. */
+const sizesOf = (group: Group, axis: number): string => group.weights.map((weight) => weight.shape[axis]).join();
+
+function symbolsOf(heads: readonly Group[], named: ReadonlyMap<Group, Named>): Map<string, string> {
+  const symbols = new Map<string, string>();
+  for (const head of heads) {
+    weightOf(head, 0).shape.forEach((_, axis) => {
+      const sizes = sizesOf(head, axis);
+      if (new Set(sizes.split(",")).size > 1 && !symbols.has(sizes)) symbols.set(sizes, `${nameOf(named, head)}_dim${axis}`);
+    });
+  }
+  return symbols;
 }
 
-/** Per output: the base's sizes that differ in another model's head. */
-function freeSizes(heads: readonly Group[], flow: ReturnType<typeof flowOf>, base: CanonicalModel): Map<number, Set<number>> {
-  const free = new Map<number, Set<number>>();
+const openShape = (group: Group, symbols: ReadonlyMap<string, string>): (number | string)[] =>
+  weightOf(group, 0).shape.map((size, axis) => symbols.get(sizesOf(group, axis)) ?? size);
+
+/** Per output that a head reaches: the base's sizes that are open, and their symbols. */
+function openOutputs(heads: readonly Group[], symbols: ReadonlyMap<string, string>, flow: Flow, base: CanonicalModel): Map<number, Map<number, string>> {
+  const open = new Map<number, Map<number, string>>();
   for (const head of heads) {
-    const sizes = weightOf(head, 0).shape.filter((size, axis) => head.weights.some((w) => w.shape[axis] !== size));
-    if (sizes.length === 0) continue;
+    const own = openShape(head, symbols).flatMap((size, axis) => (typeof size === "string" ? [[weightOf(head, 0).shape[axis] ?? 0, size] as const] : []));
+    if (own.length === 0) continue;
     for (const { at, slot } of head.places) {
       const outputs = at.kind === "input" ? flow.outputs(at.site) : at.scope === base.root ? [slot] : [];
-      for (const output of outputs) free.set(output, new Set([...(free.get(output) ?? []), ...sizes]));
+      for (const output of outputs) open.set(output, new Map([...own, ...(open.get(output) ?? [])]));
     }
   }
-  return free;
+  return open;
 }

@@ -28,8 +28,8 @@ export interface Lifted {
   readonly outputs: readonly Port[];
 }
 
-/** `free`: sizes of an output that follow a head's, by output position; they become symbolic. */
-export function lift(base: CanonicalModel, lifts: readonly Lift[], free: ReadonlyMap<number, ReadonlySet<number>>): Lifted {
+/** `free`: by output position, sizes that follow a head's and the symbol they get. */
+export function lift(base: CanonicalModel, lifts: readonly Lift[], free: ReadonlyMap<number, ReadonlyMap<number, string>>): Lifted {
   const { root, proto } = base;
   const taken = namesOf(root);
   const names = lifts.map(({ name }) => unique(name.replace(/[^\w./:-]/g, "_"), taken));
@@ -125,14 +125,14 @@ function unique(wanted: string, taken: Set<string>): string {
   return name;
 }
 
-function loosen(info: ValueInfo, sizes: ReadonlySet<number> | undefined): void {
+function loosen(info: ValueInfo, symbols: ReadonlyMap<number, string> | undefined): void {
   const dims = info.type?.tensorType?.shape?.dim;
-  if (!sizes || !dims) return;
+  if (!symbols || !dims) return;
   const known = dims.filter((dim) => dim.dimValue !== undefined);
-  const matching = known.filter((dim) => sizes.has(Number(dim.dimValue)));
-  // None recognised: the sizes of a head may have been reshaped on their way, so none is promised.
+  const matching = known.filter((dim) => symbols.has(Number(dim.dimValue)));
+  // None recognised: a head's sizes may have been reshaped on their way, so none is promised.
   for (const dim of matching.length ? matching : known) {
-    dim.dimParam = `${info.name ?? "output"}_dim${dims.indexOf(dim)}`;
+    dim.dimParam = symbols.get(Number(dim.dimValue)) ?? `${info.name ?? "output"}_dim${dims.indexOf(dim)}`;
     delete dim.dimValue;
   }
 }
