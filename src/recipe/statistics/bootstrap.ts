@@ -3,7 +3,7 @@
  * are drawn together, cluster by cluster. Values that are only −1, 0 or 1 are not drawn one by one: how often each
  * comes is multinomial, so that a resample costs the same whatever the number of samples.
  */
-import { Binomial, Sampler } from "./sampler.ts";
+import { Binomial, type Sampler } from "./sampler.ts";
 import type { Interval } from "./wilson.ts";
 
 export const RESAMPLES = 10_000;
