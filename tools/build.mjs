@@ -58,7 +58,7 @@ export async function build(configFile, target) {
   const beside = path.join(cache, `build-${process.pid}`);
   rmSync(beside, { recursive: true, force: true });
   try {
-    await vite.build({ root, configFile: at(configFile), logLevel: "warn", build: { outDir: beside, emptyOutDir: true } });
+    await vite.build({ root, configFile: at(configFile), logLevel: process.env.MURMURATION_DEBUG ? "info" : "error", build: { outDir: beside, emptyOutDir: true } });
   } catch (error) {
     rmSync(beside, { recursive: true, force: true });
     throw new Plain(`The build failed: ${error?.message ?? error}`);

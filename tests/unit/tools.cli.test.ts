@@ -6,7 +6,7 @@ import { parseArguments } from "../../tools/cli/arguments.mjs";
 import { differs, ResultFolder } from "../../tools/cli/folder.mjs";
 import { mount } from "../../tools/cli/mounts.mjs";
 import { nearest } from "../../tools/cli/nearest.mjs";
-import { change, isLocal } from "../../tools/cli/recipe.mjs";
+import { ask, isLocal } from "../../tools/cli/recipe.mjs";
 
 /** What a call fails with: its exit code and its sentence. */
 function failure(work: () => unknown): { exitCode: number; message: string } {
@@ -32,7 +32,7 @@ describe("arguments", () => {
       seed: 9,
       backend: "wasm",
       resume: false,
-      set: [{ path: ["runs", "0", "steps"], value: 3 }, { path: ["title"], value: "a=b" }],
+      set: ["runs.0.steps=3", "title=a=b"],
     });
   });
 
@@ -45,7 +45,6 @@ describe("arguments", () => {
     [["merge", "a.json", "--out", "o", "--seed", "-1"], "--seed"],
     [["merge", "a.json", "--out", "o", "--seed", "1.5"], "whole number"],
     [["merge", "a.json", "--out", "o", "--backend", "cuda"], "auto, webgpu or wasm"],
-    [["merge", "a.json", "--out", "o", "--set", "steps"], "path=value"],
     [["merge", "a.json", "--out", "o", "--resume", "--force"], "one of them"],
     [["score", "zoo/glyphs/base"], "--tasks RECIPE"],
     [["verify"], "needs a report"],
@@ -54,36 +53,16 @@ describe("arguments", () => {
     expect(exitCode).toBe(2);
     expect(message).toContain(says);
   });
-
-  test("a bare word is a word, JSON is JSON", () => {
-    const { set } = parseArguments(["merge", "-", "--out", "o", "--set", "a=resident", "--set", 'b=["base"]', "--set", "c=null"]) as { set: { value: unknown }[] };
-    expect(set.map(({ value }) => value)).toEqual(["resident", ["base"], null]);
-  });
 });
 
-describe("changing a recipe", () => {
-  const recipe = { runs: [{ id: "pso", steps: 5 }], seeds: { samples: 1 } };
-
-  test("by position or by id, leaving the original alone", () => {
-    expect(change(recipe, { set: [{ path: ["runs", "0", "swarm"], value: "resident" }] }).runs[0]).toEqual({ id: "pso", steps: 5, swarm: "resident" });
-    expect(change(recipe, { set: [{ path: ["runs", "pso", "steps"], value: 2 }] }).runs[0].steps).toBe(2);
-    expect(recipe.runs[0]).toEqual({ id: "pso", steps: 5 });
-  });
-
-  test("--seed is the search's", () => {
-    expect(change(recipe, { seed: 12 }).seeds).toEqual({ samples: 1, search: 12 });
-    expect(change({}, { seed: 12 }).seeds).toEqual({ search: 12 });
-  });
-
-  test.for([
-    [["runs", "1", "steps"], "There is: pso"],
-    [["runs", "0", "steps", "deep"], "single value"],
-    [["__proto__", "x"], "no name of a recipe"],
-  ] as const)("%j is no place", ([path, says]) => {
-    const { exitCode, message } = failure(() => change(recipe, { set: [{ path: [...path], value: 1 }] }));
-    expect(exitCode).toBe(2);
-    expect(message).toContain(says);
-  });
+test("--set and --seed change what is asked, by position or by id", async () => {
+  const raw = { murmuration: 1, base: { model: "zoo/glyphs/base" }, experts: [{ id: "a", model: "zoo/glyphs/digits" }], tasks: [{ id: "a", source: "zoo/glyphs/digits" }], method: "pso_merging" };
+  const recipe = await ask(raw, { set: ["tasks.a.optimise=7", "tasks.0.test=8", "method=linear"], seed: 12 });
+  expect(recipe.tasks[0]).toMatchObject({ optimise: 7, test: 8 });
+  expect(recipe.runs[0]?.method).toBe("linear");
+  expect(recipe.seeds.search).toBe(12);
+  await expect(ask(raw, { set: ["tasks.b.test=8"] })).rejects.toMatchObject({ exitCode: 2 });
+  await expect(ask(raw, { set: ["tasks.a.tset=8"] })).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining("test") });
 });
 
 describe("local models", () => {

@@ -67,26 +67,12 @@ export function parseArguments(argv) {
     tasks: values.tasks,
     backend: values.backend ?? "auto",
     seed: values.seed === undefined ? null : Number(values.seed),
-    set: (values.set ?? []).map(parseSetting),
+    set: values.set ?? [],
     resume: values.resume ?? false,
     force: values.force ?? false,
     dryRun: values["dry-run"] ?? false,
     quiet: values.quiet ?? false,
   };
-}
-
-/** `runs.0.swarm=resident`: a path of names, positions or ids, and JSON (or else a word). */
-function parseSetting(text) {
-  const cut = text.indexOf("=");
-  if (cut < 1) throw bad(`--set takes path=value, such as runs.0.steps=10, not ${text}.`);
-  const raw = text.slice(cut + 1);
-  let value = raw;
-  try {
-    value = JSON.parse(raw);
-  } catch {
-    // A word.
-  }
-  return { path: text.slice(0, cut).split("."), value };
 }
 
 const usage = {

@@ -58,13 +58,14 @@ async function sizesOf(recipe, recipeFolder) {
   const mounts = mount(copy, recipeFolder, here);
   let readBytes = 0;
   let modelBytes = 0;
-  for (const [reference] of references(copy)) {
-    const mounted = mounts.get(reference);
+  const models = new Set([copy.base.model, ...copy.experts.map(({ model }) => model)]);
+  for (const reference of new Set(references(copy).map(([text]) => text))) {
     const zoo = /^zoo\/([^/]+)\/([^/]+)$/.exec(reference);
+    const mounted = mounts.get(reference);
     if (!mounted && !zoo) throw new Plain(`${reference} lies on the Hub; models are read from the zoo and from folders so far.`, exitCodes.cannotRead);
     const files = mounted ? mounted.files : familyFiles(site, zoo[1], zoo[2]);
-    const bytes = total(files.map((file) => file.bytes));
-    readBytes += bytes;
+    readBytes += total(files.map((file) => file.bytes));
+    if (!models.has(reference)) continue;
     // Weights are kept as f32; bundled ones lie as f16.
     const weights = total(files.filter((file) => /\.onnx(_data\w*)?$/.test(file.path)).map((file) => file.bytes));
     modelBytes = Math.max(modelBytes, weights * (zoo ? 2 : 1));
@@ -72,6 +73,7 @@ async function sizesOf(recipe, recipeFolder) {
   return { readBytes, downloadBytes: 0, modelBytes };
 }
 
+/** A model's files and its samples lie in one folder of the family. */
 function familyFiles(site, family, name) {
   let known;
   try {
@@ -80,7 +82,7 @@ function familyFiles(site, family, name) {
     throw new Plain(`There is no family ${family} in the zoo.`, exitCodes.cannotRead);
   }
   const files = Object.entries(known.files ?? {})
-    .filter(([file]) => file.startsWith(`${name}/`) || file.includes(`/${name}/`) || file.includes(`/${name}.`) || file.startsWith(`${name}.`))
+    .filter(([file]) => file.startsWith(`${name}/`))
     .map(([file, { bytes }]) => ({ path: file, bytes }));
   if (files.length === 0) throw new Plain(`The family ${family} has no ${name}.`, exitCodes.cannotRead);
   return files;

@@ -1,20 +1,20 @@
 /** `murmuration merge RECIPE --out DIR`: a recipe in, a model with its report out. */
 import path from "node:path";
 import { Plain } from "../house.mjs";
+import { app } from "./app.mjs";
 import { exitCodes } from "./arguments.mjs";
 import { ResultFolder } from "./folder.mjs";
 import { interruptible } from "./interrupt.mjs";
 import { mount } from "./mounts.mjs";
 import { progress } from "./progress.mjs";
-import { change, check, here, readRecipe } from "./recipe.mjs";
+import { ask, here, readRecipe } from "./recipe.mjs";
 import { openSession, sha256 } from "./session.mjs";
 
 /** @param {ReturnType<typeof import("./arguments.mjs").parseArguments>} asked */
 export async function run(asked) {
   const started = performance.now();
   const { raw, folder: recipeFolder } = readRecipe(asked.what);
-  const wanted = change(raw, asked);
-  const recipe = await check(wanted);
+  const recipe = await ask(raw, asked);
   if (asked.dryRun) return (await import("./dry-run.mjs")).dryRun(recipe, recipeFolder, asked);
 
   const out = path.resolve(here, asked.out);
@@ -42,6 +42,7 @@ export async function run(asked) {
       }),
     );
     await stop.race(session.files(exportOf(report)));
+    await writeWords(result, report);
     const written = writeReport(result, report);
     result.finish();
     return {
@@ -73,6 +74,16 @@ function exportOf(report) {
 export function means(report) {
   const of = (score) => score?.mean?.test ?? score?.mean?.optimise ?? null;
   return Object.fromEntries(Object.entries(report.scores).map(([id, score]) => [id, of(score)]));
+}
+
+/** What is for people and for mergekit, unless the lab wrote it already. */
+async function writeWords(result, report) {
+  const { mergekitConfig, modelCard, resultSentence } = await app();
+  const id = exportOf(report);
+  if (id === null) return;
+  if (!result.has("README.md")) result.write("README.md", modelCard(report, id, resultSentence(report).text));
+  const config = mergekitConfig(report, id);
+  if (config !== null && !result.has("mergekit_config.yml")) result.write("mergekit_config.yml", config);
 }
 
 /** report.json knows every file that lies beside it; it is written last. */

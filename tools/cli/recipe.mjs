@@ -31,40 +31,26 @@ export function readRecipe(what) {
   }
 }
 
-/** Applies `--set` and `--seed` to the JSON as written. */
-export function change(raw, { set = [], seed = null } = {}) {
-  const changed = structuredClone(raw);
-  for (const { path: steps, value } of set) assign(changed, steps, value);
-  if (seed !== null) assign(changed, ["seeds", "search"], seed);
-  return changed;
-}
-
-function assign(whole, steps, value) {
-  const said = steps.join(".");
-  let at = whole;
-  steps.forEach((step, depth) => {
-    const last = depth === steps.length - 1;
-    if (typeof at !== "object" || at === null) throw bad(`--set ${said}: ${steps.slice(0, depth).join(".")} is a single value, there is nothing in it to set.`);
-    if (["__proto__", "constructor", "prototype"].includes(step)) throw bad(`--set ${said}: ${step} is no name of a recipe.`);
-    let name = step;
-    if (Array.isArray(at)) {
-      const index = /^\d+$/.test(step) ? Number(step) : at.findIndex((entry) => entry?.id === step);
-      if (index < 0 || index >= at.length) {
-        const ids = at.map((entry, i) => entry?.id ?? i).join(", ");
-        throw bad(`--set ${said}: there is no ${steps.slice(0, depth + 1).join(".")}. There is: ${ids || "nothing"}.`);
-      }
-      name = index;
-    }
-    if (last) at[name] = value;
-    else at = at[name] ??= {};
+/** The recipe as asked for: the JSON with `--set` and `--seed` applied, checked; a bad one is told in the schema's own words. */
+export async function ask(raw, { set = [], seed = null } = {}) {
+  const { applySetting, parseRecipe } = await app();
+  return told(() => {
+    let changed = raw;
+    for (const setting of set) changed = applySetting(changed, setting);
+    if (seed !== null) changed = applySetting(changed, `seeds.search=${seed}`);
+    return parseRecipe(changed);
   });
 }
 
-/** The parsed recipe; a bad one is told in the schema's own words. */
-export async function check(raw) {
-  const { parseRecipe, isLabError } = await app();
+export async function askReport(raw) {
+  const { parseReport } = await app();
+  return told(() => parseReport(raw));
+}
+
+async function told(work) {
+  const { isLabError } = await app();
   try {
-    return parseRecipe(raw);
+    return work();
   } catch (error) {
     if (isLabError(error)) throw bad(error.message);
     throw error;

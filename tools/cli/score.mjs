@@ -6,7 +6,7 @@ import { exitCodes } from "./arguments.mjs";
 import { interruptible } from "./interrupt.mjs";
 import { mount } from "./mounts.mjs";
 import { progress } from "./progress.mjs";
-import { change, check, here, isLocal, readRecipe } from "./recipe.mjs";
+import { ask, here, isLocal, readRecipe } from "./recipe.mjs";
 import { openSession } from "./session.mjs";
 
 /** @param {ReturnType<typeof import("./arguments.mjs").parseArguments>} asked */
@@ -14,8 +14,7 @@ export async function run(asked) {
   const started = performance.now();
   const { raw, folder } = readRecipe(asked.tasks);
   // What the recipe would search or compare is left out; its experts bring the heads.
-  const { runs: _, compare: __, export: ___, method: ____, parameters: _____, ...kept } = change(raw, asked);
-  const recipe = await check({ ...kept, runs: [], compare: [] });
+  const recipe = { ...(await ask(raw, asked)), runs: [], compare: [], export: null };
   const mounts = mount(recipe, folder, here);
   const id = enter(recipe, asked.what, mounts);
 

@@ -110,7 +110,9 @@ export async function openSession({ mounts = new Map(), into = null, without = [
 /** The page's answer, or its error as a sentence with the exit code of the contract. */
 function open(answer) {
   if (answer.ok) return answer.value;
-  throw new Plain(answer.message, exitOf[answer.code] ?? exitCodes.failed);
+  if (process.env.MURMURATION_DEBUG) process.stderr.write(`${JSON.stringify(answer, null, 2)}\n`);
+  const said = answer.code === "internal" ? `The lab failed where it should not: ${answer.message.split("\n")[0]}` : answer.message;
+  throw new Plain(said, exitOf[answer.code] ?? exitCodes.failed);
 }
 
 /** Takes chunks in order: POST ?path=…&offset=… */
