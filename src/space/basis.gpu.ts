@@ -4,6 +4,7 @@ import { checkPut, checkSealed, mirror } from "./basis.cpu.ts";
 import { Factors } from "./coefficients.ts";
 import { type Columns, readColumns } from "./columns.ts";
 import { type Layout, layOut, type Piece, type Slab } from "./layout.ts";
+import { Materialiser, type Part } from "./materialise/materialise.ts";
 import { type PairOfColumns, reduceColumns } from "./reduce/reduce.ts";
 import { freeSlab, makeSlab, putBase, putVector, type SlabBuffers } from "./slabs.ts";
 import { CpuBoundSlot } from "./slot/cpu-bound.ts";
@@ -149,6 +150,11 @@ export class GpuBasis implements Basis {
       }
     });
     return mirror(gram, n);
+  }
+
+  /** For those who keep whole models in slabs of this layout: a resident swarm, a slot. */
+  materialiser(flag: GPUBuffer, parts: readonly Part[]): Materialiser {
+    return new Materialiser(this.gpu, this.layout, this.slabs, this.columns, this.space.segments.length, flag, parts);
   }
 
   openSlot(bind: "gpu" | "cpu"): Slot {

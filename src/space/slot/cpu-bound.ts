@@ -4,7 +4,7 @@
  */
 import { Staging } from "../../gpu/readback.ts";
 import type { GpuBasis } from "../basis.gpu.ts";
-import { Materialiser } from "../materialise/materialise.ts";
+import type { Materialiser } from "../materialise/materialise.ts";
 import { countNonFinite } from "../task-vector.ts";
 import type { Slot } from "../types.ts";
 import { planRounds, type Round, scratchElements, stagingElements } from "./rounds.ts";
@@ -31,7 +31,7 @@ export class CpuBoundSlot implements Slot {
     const parts = this.#rounds.flatMap(({ chunks }) =>
       chunks.map((chunk) => ({ ...chunk, shift: chunk.start, out: { buffer: this.#scratch }, wide: true })),
     );
-    this.#materialiser = new Materialiser(gpu, layout, basis.slabs, basis.columns, space.segments.length, this.#flag, parts);
+    this.#materialiser = basis.materialiser(this.#flag, parts);
   }
 
   async materialise(coefficients: Float64Array): Promise<{ nonFinite: boolean }> {

@@ -1,7 +1,7 @@
 /** A slot the runtime binds on the GPU: one buffer a segment, written by the kernel in place, read back seldom and in small parts. */
 import { type Piece as Range, Staging } from "../../gpu/readback.ts";
 import type { GpuBasis } from "../basis.gpu.ts";
-import { Materialiser } from "../materialise/materialise.ts";
+import type { Materialiser } from "../materialise/materialise.ts";
 import { countNonFinite } from "../task-vector.ts";
 import type { Slot } from "../types.ts";
 
@@ -31,7 +31,7 @@ export class GpuBoundSlot implements Slot {
       out: { buffer: this.buffers[piece.segment] as GPUBuffer, offset: 4 * piece.offset, size: 4 * piece.length },
       wide: piece.length % 4 === 0,
     }));
-    this.#materialiser = new Materialiser(gpu, basis.layout, basis.slabs, basis.columns, space.segments.length, this.#flag, parts);
+    this.#materialiser = basis.materialiser(this.#flag, parts);
   }
 
   async materialise(coefficients: Float64Array): Promise<{ nonFinite: boolean }> {
