@@ -101,8 +101,7 @@ function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: strin
     }
     run.start.forEach((start, i) => {
       if (typeof start !== "object") return;
-      if ("linear" in start) weighted(start.linear, `${path}.start.${i}.linear`, true);
-      if ("task_arithmetic" in start) weighted(start.task_arithmetic, `${path}.start.${i}.task_arithmetic`, false);
+      if ("method" in start) weighted(start, `${path}.start.${i}`, start.method === "linear");
     });
   }
 }

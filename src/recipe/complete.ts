@@ -32,8 +32,8 @@ type Start = Extract<Recipe["runs"][number], { method: "pso_merging" }>["start"]
 
 function longStart(start: Start): Start {
   if (start === "sparsified_experts") return longStart({ sparsified_experts: { method: "dare", density: 0.2 } });
-  if (start === "linear") return { linear: { normalize: true } };
-  if (start === "task_arithmetic") return { task_arithmetic: { lambda: 0.3, normalize: false } };
+  if (start === "linear") return { method: "linear", normalize: true };
+  if (start === "task_arithmetic") return { method: "task_arithmetic", lambda: 0.3, normalize: false };
   if (typeof start === "object" && "sparsified_experts" in start) {
     return { sparsified_experts: { ...start.sparsified_experts, rescaling: rescalingOf(start.sparsified_experts) } };
   }

@@ -47,11 +47,12 @@ export function startingPoints(starts: readonly Start[], ingredients: Ingredient
     if (start === "experts") return experts.map(({ id }) => alone(id));
     const rule = sparsifyOf(start);
     if (rule !== null) return experts.map(({ id }) => alone(sparsifiedId(id, rule)));
-    if (start === "linear" || (typeof start === "object" && "linear" in start)) {
-      const parameters = typeof start === "object" ? start.linear : { normalize: true };
+    const method = typeof start === "object" && "method" in start ? start : null;
+    if (start === "linear" || method?.method === "linear") {
+      const parameters = method?.method === "linear" ? method : { normalize: true };
       return [{ origin: "linear", row: linear(parameters, ingredients, columns) }];
     }
-    const parameters = typeof start === "object" && "task_arithmetic" in start ? start.task_arithmetic : { lambda: 0.3, normalize: false };
+    const parameters = method?.method === "task_arithmetic" ? method : { lambda: 0.3, normalize: false };
     return [{ origin: `task_arithmetic(${short(parameters.lambda)})`, row: taskArithmetic(parameters, ingredients, columns) }];
   });
 }

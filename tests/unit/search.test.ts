@@ -197,7 +197,7 @@ describe("PSO-Merging", () => {
   });
 
   test("starts from merges by name", async () => {
-    const start = ["linear", { task_arithmetic: { lambda: 0.5, weights: { b: 2 } } }, { sparsified_experts: { method: "magnitude", density: 0.3 } }, { sparsified_experts: { rescaling: "l1" } }];
+    const start = ["linear", { method: "task_arithmetic", lambda: 0.5, weights: { b: 2 } }, { sparsified_experts: { method: "magnitude", density: 0.3 } }, { sparsified_experts: { rescaling: "l1" } }];
     const rows = await follow((await open({ ...PSO, start })).search, hill);
     expect(rows.slice(0, 6).map(({ origin }) => origin)).toEqual(["linear", "task_arithmetic(0.5)", "a:magnitude(0.3)", "b:magnitude(0.3)", "a:dare(0.2,l1)", "b:dare(0.2,l1)"]);
     expect(values(rows[0]!.candidate).slice(0, 3)).toEqual([1, 0.5, 0.5]);

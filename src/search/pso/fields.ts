@@ -16,10 +16,10 @@ const START = z.union(
   [
     z.enum(["base", "experts", "sparsified_experts", "linear", "task_arithmetic"]),
     fields({ sparsified_experts: SPARSIFY }),
-    fields({ linear: fields(LINEAR) }),
-    fields({ task_arithmetic: fields(TASK_ARITHMETIC_START) }),
+    fields({ method: z.literal("linear"), ...LINEAR }),
+    fields({ method: z.literal("task_arithmetic"), ...TASK_ARITHMETIC_START }),
   ],
-  must('must be "base", "experts", "linear", "task_arithmetic", or an object { "sparsified_experts": … }, { "linear": … } or { "task_arithmetic": … }'),
+  must('must be "base", "experts", "linear", "task_arithmetic", or an object { "sparsified_experts": … }, { "method": "linear" } or { "method": "task_arithmetic", "lambda": 0.3 }'),
 );
 
 export type Start = z.output<typeof START>;
