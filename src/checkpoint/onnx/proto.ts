@@ -2,7 +2,7 @@
  * The messages of ONNX that reading, lifting and writing need (onnx/onnx.proto; the numbers are the format).
  * What is not listed here is carried along untouched, see `wire.ts`.
  */
-import { decodeMessage, encodeMessage, type Field, type Message, type Schema } from "./wire.ts";
+import { decodeMessage, encodeMessage, type Message, schema, type Schema } from "./wire.ts";
 
 export interface ModelProto extends Message {
   irVersion?: bigint;
@@ -94,11 +94,6 @@ export interface Dimension extends Message {
   dimValue?: bigint;
   dimParam?: string;
 }
-
-const schema = (name: string, fields: () => Record<number, Field>): Schema => {
-  let made: Record<number, Field> | null = null;
-  return { name, fields: () => (made ??= fields()) };
-};
 
 const StringPair = schema("StringStringEntry", () => ({ 1: ["key", "string"], 2: ["value", "string"] }));
 const OperatorSet = schema("OperatorSetId", () => ({ 1: ["domain", "string"], 2: ["version", "int"] }));

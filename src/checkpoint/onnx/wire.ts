@@ -9,10 +9,28 @@ import { LabError } from "../../lib/error.ts";
 export type Scalar = "int" | "float" | "double" | "string" | "bytes" | "values";
 export type Field = readonly [name: string, kind: Scalar | Schema, repeated?: "many"];
 
+/** A message's fields, arranged for reading (by number) and for writing (in order). */
+interface Layout {
+  readonly byNumber: readonly (Field | undefined)[];
+  readonly inOrder: readonly (readonly [number: number, ...field: Field])[];
+  readonly lists: readonly string[];
+}
+
 export interface Schema {
   readonly name: string;
-  /** By field number. A function, because messages contain each other. */
-  readonly fields: () => Readonly<Record<number, Field>>;
+  readonly layout: () => Layout;
+}
+
+/** `fields` is a function because messages contain each other. */
+export function schema(name: string, fields: () => Readonly<Record<number, Field>>): Schema {
+  let made: Layout | null = null;
+  const make = (): Layout => {
+    const inOrder = Object.entries(fields()).map(([number, field]) => [Number(number), ...field] as const);
+    const byNumber: (Field | undefined)[] = [];
+    for (const [number, ...field] of inOrder) byNumber[number] = field;
+    return { inOrder, byNumber, lists: inOrder.flatMap(([, name, , repeated]) => (repeated ? [name] : [])) };
+  };
+  return { name, layout: () => (made ??= make()) };
 }
 
 /** Every message carries what its schema did not know: tag and payload, as they lay in the file. */
@@ -22,8 +40,10 @@ export interface Message {
 
 /** Protobuf's own default is 100; a body of a body of an If needs about 20. */
 const DEPTH_MAX = 64;
-/** A model of 10,000 nodes has about 200,000. */
-const VALUES_MAX = 4_000_000;
+/** A model of 10,000 nodes has about a million, messages weighed. */
+const VALUES_MAX = 8_000_000;
+/** A message and its lists, in values. */
+const MESSAGE_WEIGHS = 16;
 
 const text = new TextDecoder("utf-8", { fatal: true });
 const toUtf8 = new TextEncoder();
@@ -46,21 +66,19 @@ class Reader {
 
   message(schema: Schema, start: number, end: number, depth: number): Record<string, unknown> {
     if (depth > DEPTH_MAX) throw this.bad(`messages are nested more than ${DEPTH_MAX} deep`);
-    const fields = schema.fields();
+    this.count(MESSAGE_WEIGHS);
+    const { byNumber, lists } = schema.layout();
     const out: Record<string, unknown> = { unknown: [] };
-    for (const key in fields) {
-      const [name, , repeated] = fields[key] as Field;
-      if (repeated) out[name] = [];
-    }
+    for (const name of lists) out[name] = [];
     this.at = start;
     while (this.at < end) {
       const tagAt = this.at;
-      const tag = Number(this.varint(end));
+      const tag = this.small(end);
       const wire = tag % 8;
       const number = Math.floor(tag / 8);
-      const field = fields[number];
+      const field = byNumber[number];
       if (number === 0) throw this.bad(`field number 0 at byte ${tagAt}`);
-      if (++this.values > VALUES_MAX) throw this.bad(`it has more than ${VALUES_MAX} values`);
+      this.count(1);
       const known = field && this.field(out, field, wire, end, depth);
       if (!known) {
         this.at = this.skip(wire, this.at, end);
@@ -70,29 +88,32 @@ class Reader {
     return out;
   }
 
+  /** What is built takes memory many times its bytes: a file of empty messages ends here. */
+  private count(values: number): void {
+    this.values += values;
+    if (this.values > VALUES_MAX) throw this.bad(`it has more than ${VALUES_MAX} values`);
+  }
+
   /** Reads one field into `out`; false (and nothing read) where its wire type is not the one the schema expects. */
-  private field(out: Record<string, unknown>, [name, kind, repeated]: Field, wire: number, end: number, depth: number): boolean {
-    const put = (value: unknown) => {
-      if (repeated) (out[name] as unknown[]).push(value);
-      else out[name] = value;
-    };
+  private field(out: Record<string, unknown>, field: Field, wire: number, end: number, depth: number): boolean {
+    const kind = field[1];
     if (kind === "values") {
       const from = this.at;
       this.at = this.skip(wire, from, end);
       // Packed: the payload; one at a time: the value itself. Joined, both give the same bytes.
-      put(wire === 2 ? this.bytes.subarray(this.at - this.lengthAt(from, end), this.at) : this.bytes.subarray(from, this.at));
+      put(out, field, wire === 2 ? this.bytes.subarray(this.at - this.lengthAt(from, end), this.at) : this.bytes.subarray(from, this.at));
       return true;
     }
     const wants = kind === "int" ? 0 : kind === "float" ? 5 : kind === "double" ? 1 : 2;
     if (wire === wants) {
-      put(this.value(kind, end, depth));
+      put(out, field, this.value(kind, end, depth));
       return true;
     }
     if (wire !== 2 || wants === 2) return false;
     const stop = this.span(end);
     while (this.at < stop) {
-      if (++this.values > VALUES_MAX) throw this.bad(`it has more than ${VALUES_MAX} values`);
-      put(this.value(kind, stop, depth));
+      this.count(1);
+      put(out, field, this.value(kind, stop, depth));
     }
     return true;
   }
@@ -118,32 +139,29 @@ class Reader {
     }
   }
 
-  private varint(end: number): bigint {
-    let low = 0;
-    let scale = 1;
-    for (let i = 0; i < 10; i++) {
+  /** Tags and lengths: seven bytes (49 bits) are a number exactly; nothing longer is in a file that can exist. */
+  private small(end: number): number {
+    let value = 0;
+    for (let scale = 1; scale < 2 ** 49; scale *= 128) {
       if (this.at >= end) throw this.bad(`it ends inside a number at byte ${this.at}`);
       const byte = this.bytes[this.at++] as number;
-      if (i < 7) {
-        low += (byte & 127) * scale;
-        scale *= 128;
-        if (byte < 128) return BigInt(low);
-      } else {
-        return this.longVarint(BigInt(low), byte, i, end);
-      }
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
     }
-    throw this.bad("a number is too long");
+    throw this.bad(`an impossible length at byte ${this.at}`);
   }
 
-  /** Bytes 8 to 10 of a varint: past what a double holds exactly. */
-  private longVarint(value: bigint, byte: number, i: number, end: number): bigint {
-    for (;;) {
-      value |= BigInt(byte & 127) << BigInt(7 * i);
-      if (byte < 128) return BigInt.asUintN(64, value);
-      if (++i > 9) throw this.bad(`a number of more than ten bytes at byte ${this.at}`);
-      if (this.at >= end) throw this.bad(`it ends inside a number at byte ${this.at}`);
-      byte = this.bytes[this.at++] as number;
-    }
+  /** Any 64 bits. */
+  private varint(end: number): bigint {
+    const from = this.at;
+    let at = from;
+    while (at < end && (this.bytes[at] as number) >= 128) at++;
+    if (at >= end) throw this.bad(`it ends inside a number at byte ${at}`);
+    if (at - from < 7) return BigInt(this.small(end));
+    if (at - from > 9) throw this.bad(`a number of more than ten bytes at byte ${from}`);
+    let value = 0n;
+    for (this.at = at + 1; at >= from; at--) value = (value << 7n) | BigInt((this.bytes[at] as number) & 127);
+    return BigInt.asUintN(64, value);
   }
 
   private fixed(size: number, end: number): number {
@@ -156,7 +174,7 @@ class Reader {
   /** Reads a length; where that span ends. */
   private span(end: number): number {
     const at = this.at;
-    const length = Number(this.varint(end));
+    const length = this.small(end);
     if (length > end - this.at) throw this.bad(`the field at byte ${at} says it has ${length} bytes, but ${end - this.at} are left`);
     return this.at + length;
   }
@@ -184,62 +202,75 @@ class Reader {
   }
 }
 
+function put(out: Record<string, unknown>, [name, , repeated]: Field, value: unknown): void {
+  if (repeated) (out[name] as unknown[]).push(value);
+  else out[name] = value;
+}
+
 /** Serialises in two passes: sizes first, so that bytes are written once into one buffer. */
 export function encodeMessage(schema: Schema, message: Message): Uint8Array {
-  const sizes: number[] = [];
-  const out = new Uint8Array(measure(schema, message, sizes));
-  new Writer(out, sizes).message(schema, message);
+  const plan: Plan = { sizes: [], texts: new Map() };
+  const out = new Uint8Array(measure(schema, message, plan));
+  new Writer(out, plan).message(schema, message);
   return out;
+}
+
+interface Plan {
+  /** Length of every length-delimited value, in the order the writer meets them. */
+  readonly sizes: number[];
+  /** Names come again and again. */
+  readonly texts: Map<string, Uint8Array>;
+}
+
+function utf8({ texts }: Plan, text: string): Uint8Array {
+  let bytes = texts.get(text);
+  if (!bytes) texts.set(text, (bytes = toUtf8.encode(text)));
+  return bytes;
 }
 
 type Loose = Record<string, unknown>;
 
 function each(schema: Schema, message: Message, visit: (number: number, kind: Field[1], value: unknown) => void): void {
-  const fields = schema.fields();
-  for (const key in fields) {
-    const [name, kind, repeated] = fields[key] as Field;
+  for (const [number, name, kind, repeated] of schema.layout().inOrder) {
     const value = (message as unknown as Loose)[name];
     if (value === undefined) continue;
-    if (!repeated) visit(Number(key), kind, value);
-    else if (kind === "values") {
-      if ((value as unknown[]).length) visit(Number(key), kind, value);
-    } else for (const one of value as unknown[]) visit(Number(key), kind, one);
+    if (!repeated) visit(number, kind, value);
+    else if (kind !== "values") for (const one of value as unknown[]) visit(number, kind, one);
+    else if ((value as unknown[]).length) visit(number, kind, value);
   }
 }
 
-/** `sizes` gets the length of every length-delimited value, in the order the writer meets them. */
-function measure(schema: Schema, message: Message, sizes: number[]): number {
+function measure(schema: Schema, message: Message, plan: Plan): number {
   let total = 0;
   each(schema, message, (number, kind, value) => {
-    total += varintSize(BigInt(number * 8));
-    if (kind === "int") total += varintSize(BigInt.asUintN(64, value as bigint));
+    total += number < 16 ? 1 : 2;
+    if (kind === "int") total += varintSize(value as bigint);
     else if (kind === "float") total += 4;
     else if (kind === "double") total += 8;
     else {
-      const slot = sizes.push(0) - 1;
-      const size = typeof kind === "object" ? measure(kind, value as Message, sizes) : lengthOf(kind, value);
-      sizes[slot] = size;
-      total += varintSize(BigInt(size)) + size;
+      const slot = plan.sizes.push(0) - 1;
+      const size = typeof kind === "object" ? measure(kind, value as Message, plan) : lengthOf(kind, value, plan);
+      plan.sizes[slot] = size;
+      total += smallSize(size) + size;
     }
   });
   for (const raw of message.unknown) total += raw.length;
   return total;
 }
 
-function lengthOf(kind: Scalar, value: unknown): number {
-  if (kind === "string") return toUtf8.encode(value as string).length;
+function lengthOf(kind: Scalar, value: unknown, plan: Plan): number {
+  if (kind === "string") return utf8(plan, value as string).length;
   if (kind === "values") return (value as Uint8Array[]).reduce((sum, chunk) => sum + chunk.length, 0);
   return (value as Uint8Array).length;
 }
 
-function varintSize(value: bigint): number {
+function smallSize(value: number): number {
   let size = 1;
-  while (value > 127n) {
-    value >>= 7n;
-    size++;
-  }
+  for (; value > 127; value = Math.floor(value / 128)) size++;
   return size;
 }
+
+const varintSize = (value: bigint): number => (value < 0n ? 10 : value < 2n ** 49n ? smallSize(Number(value)) : value < 2n ** 56n ? 8 : 9);
 
 class Writer {
   private at = 0;
@@ -248,7 +279,7 @@ class Writer {
 
   constructor(
     private readonly out: Uint8Array,
-    private readonly sizes: readonly number[],
+    private readonly plan: Plan,
   ) {
     this.view = new DataView(out.buffer);
   }
@@ -256,14 +287,14 @@ class Writer {
   message(schema: Schema, message: Message): void {
     each(schema, message, (number, kind, value) => {
       const wire = kind === "int" ? 0 : kind === "float" ? 5 : kind === "double" ? 1 : 2;
-      this.varint(BigInt(number * 8 + wire));
-      if (kind === "int") this.varint(BigInt.asUintN(64, value as bigint));
+      this.small(number * 8 + wire);
+      if (kind === "int") this.varint(value as bigint);
       else if (kind === "float") this.view.setFloat32(this.move(4), value as number, true);
       else if (kind === "double") this.view.setFloat64(this.move(8), value as number, true);
       else {
-        this.varint(BigInt(this.sizes[this.next++] as number));
+        this.small(this.plan.sizes[this.next++] as number);
         if (typeof kind === "object") this.message(kind, value as Message);
-        else if (kind === "string") this.bytes(toUtf8.encode(value as string));
+        else if (kind === "string") this.bytes(utf8(this.plan, value as string));
         else if (kind === "values") for (const chunk of value as Uint8Array[]) this.bytes(chunk);
         else this.bytes(value as Uint8Array);
       }
@@ -271,11 +302,15 @@ class Writer {
     for (const raw of message.unknown) this.bytes(raw);
   }
 
-  private varint(value: bigint): void {
-    while (value > 127n) {
-      this.out[this.at++] = Number(value & 127n) | 128;
-      value >>= 7n;
-    }
+  private small(value: number): void {
+    for (; value > 127; value = Math.floor(value / 128)) this.out[this.at++] = (value & 127) | 128;
+    this.out[this.at++] = value;
+  }
+
+  private varint(signed: bigint): void {
+    if (signed >= 0n && signed < 2n ** 31n) return this.small(Number(signed));
+    let value = BigInt.asUintN(64, signed);
+    for (; value > 127n; value >>= 7n) this.out[this.at++] = Number(value & 127n) | 128;
     this.out[this.at++] = Number(value);
   }
 
