@@ -5,6 +5,7 @@ import { averageRow, extentOf, modelRow, project, rowOf, type Extent, type Place
 
 /** Width ÷ height of the map, on every screen: contours are computed for one box. */
 export const MAP_ASPECT = 1.62;
+const MOST_STRETCH = 1.4;
 
 export interface MapDot {
   readonly particle: number;
@@ -37,15 +38,15 @@ export interface SwarmMap {
   readonly placeless: number;
 }
 
-/** The extent widened to the map's aspect: equal units along both axes. */
+/** The extent widened to the map's aspect: equal units along both axes, but for a stretch that fills an ill-fitting frame. */
 export function boxOf(extent: Extent): Extent {
   const [width, height] = [extent.a[1] - extent.a[0], extent.b[1] - extent.b[0]];
-  const scale = Math.max(width / MAP_ASPECT, height);
+  const [wide, high] = [Math.max(width, (height * MAP_ASPECT) / MOST_STRETCH), Math.max(height, width / MAP_ASPECT / MOST_STRETCH)];
   const centre = (range: readonly [number, number], size: number): [number, number] => {
     const middle = (range[0] + range[1]) / 2;
     return [middle - size / 2, middle + size / 2];
   };
-  return { a: centre(extent.a, scale * MAP_ASPECT), b: centre(extent.b, scale) };
+  return { a: centre(extent.a, wide), b: centre(extent.b, high) };
 }
 
 export function swarmMap(plane: Plane, columns: readonly string[], experts: readonly string[], rows: readonly TraceRow[], width: number): SwarmMap {
@@ -55,8 +56,8 @@ export function swarmMap(plane: Plane, columns: readonly string[], experts: read
     return row ? [{ id, place: project(plane, row) }] : [];
   });
   const placed = rows.flatMap((row) => {
-    const coefficients = row.diverged ? null : rowOf(row.candidate);
-    return coefficients && coefficients.length === columns.length ? [{ row, place: project(plane, coefficients) }] : [];
+    const coefficients = rowOf(row.candidate);
+    return coefficients && coefficients.length === columns.length && coefficients.every(Number.isFinite) ? [{ row, place: project(plane, coefficients) }] : [];
   });
   const box = boxOf(extentOf(named.map((n) => n.place), placed.map((p) => p.place)));
   const margin = 7; // px: a wanderer beyond the map is drawn at its rim
@@ -64,6 +65,8 @@ export function swarmMap(plane: Plane, columns: readonly string[], experts: read
   const y = (place: Place) => Math.min(height - margin, Math.max(margin, (1 - (place.b - box.b[0]) / (box.b[1] - box.b[0])) * height));
   const furthest = Math.max(...named.map((n) => n.place.off), ...placed.filter((p) => p.row.step === 0).map((p) => p.place.off), 1e-12);
 
+  // A row that has no place (diverged beyond numbers) leaves its dot where it last stood, and is what the dot tells.
+  const latest = new Map(rows.map((row) => [row.particle, row]));
   const paths = new Map<number, typeof placed>();
   for (const p of placed) paths.set(p.row.particle, [...(paths.get(p.row.particle) ?? []), p]);
   const dots = [...paths].map(([particle, path]): MapDot => {
@@ -72,7 +75,7 @@ export function swarmMap(plane: Plane, columns: readonly string[], experts: read
     const keep = path.findLast((p) => p.row.personalBest);
     return {
       particle,
-      row: last.row,
+      row: latest.get(particle) ?? last.row,
       model: originModel((path[0] ?? last).row.origin),
       x: x(last.place),
       y: y(last.place),

@@ -2,7 +2,7 @@
  * A run as a story that can be told again: its recipe and its events with their times. The same form is kept in
  * IndexedDB for "the last run" and lies in `public/recorded/` for the first view.
  */
-import { createStore, del, get, set } from "idb-keyval";
+import { createStore, del, get, set, type UseStore } from "idb-keyval";
 import type { Journal, LabEvent, Recipe, Report } from "../../index.ts";
 import type { Grid } from "../plots/contour.ts";
 import type { Extent } from "../plots/plane.ts";
@@ -22,9 +22,6 @@ export interface Recording {
 const PASSING: readonly LabEvent["type"][] = ["proposed", "materialised", "loading"];
 const SAVE_EVERY_MS = 1500;
 const KEY = "last-run";
-
-/** A database of the page's own, beside the lab's. */
-const store = (name: string) => createStore(`${name}-page`, "kept");
 
 export class Recorder {
   #events: [number, LabEvent][] = [];
@@ -75,21 +72,30 @@ function rowOf(event: Extract<LabEvent, { type: "scored" }>): Journal["rows"][nu
   return { run, evaluation, fitness, tasks, ...(counts ? { counts } : {}), ...(diverged ? { diverged } : {}) };
 }
 
-/** Storage that is refused or full loses the last run, nothing else. */
+/** Storage that is refused, absent or full loses the last run, nothing else. */
 export class LastRun {
   constructor(readonly prefix: string) {}
 
   async read(): Promise<Recording | null> {
-    const kept: unknown = await get(KEY, store(this.prefix)).catch(() => null);
+    const kept = await this.#try<unknown>((kept) => get(KEY, kept));
     return isRecording(kept) ? kept : null;
   }
 
   async write(recording: Recording): Promise<void> {
-    await set(KEY, recording, store(this.prefix)).catch(() => undefined);
+    await this.#try((kept) => set(KEY, recording, kept));
   }
 
   async forget(): Promise<void> {
-    await del(KEY, store(this.prefix)).catch(() => undefined);
+    await this.#try((kept) => del(KEY, kept));
+  }
+
+  async #try<T>(work: (kept: UseStore) => Promise<T>): Promise<T | null> {
+    try {
+      // A database of the page's own, beside the lab's. Opening throws at once where there is no IndexedDB.
+      return await work(createStore(`${this.prefix}-page`, "kept"));
+    } catch {
+      return null;
+    }
   }
 }
 

@@ -55,7 +55,7 @@ export class SwarmRun {
   loadedBytes = $derived(this.files.reduce((sum, f) => sum + f.loaded, 0));
   totalBytes = $derived(this.files.reduce((sum, f) => sum + f.total, 0));
   /** Best fitness of every other run so far: lines beside the comparisons. */
-  rivals = $derived(rivalsOf(this.allRows, this.shown));
+  rivals = $derived(rivalsOf(this.allRows.filter((row) => row.run !== this.shown && this.plan.some((p) => p.run === row.run))));
 
   apply = (event: LabEvent): void => {
     switch (event.type) {
@@ -146,10 +146,10 @@ function latest(rows: readonly TraceRow[]): TraceRow[] {
   return [...by.values()].sort((a, b) => a.particle - b.particle);
 }
 
-function rivalsOf(rows: readonly TraceRow[], shown: string | null): { id: string; best: { evaluation: number; fitness: number }[] }[] {
+function rivalsOf(rows: readonly TraceRow[]): { id: string; best: { evaluation: number; fitness: number }[] }[] {
   const out = new Map<string, { evaluation: number; fitness: number }[]>();
   for (const row of rows) {
-    if (row.run === shown || row.fitness === null) continue;
+    if (row.fitness === null) continue;
     const line = out.get(row.run) ?? [];
     const last = line.at(-1);
     if (!last || row.fitness > last.fitness) line.push({ evaluation: row.evaluation, fitness: row.fitness });
