@@ -85,11 +85,15 @@ function storedDtype(alignment: Alignment, dtype: StoredAs): string {
   return [...elements].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "float32";
 }
 
-/** The head's own config (its labels are the true ones) with the type the weights now have. */
+/**
+ * The head's own config (its labels are the true ones) with the type the weights now have. Edited as text: parsed and
+ * written again, 0.0 would become 0, which strict readers refuse.
+ */
 function trueConfig(bytes: Uint8Array, dtype: string): Uint8Array {
-  const config = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-  const key = "torch_dtype" in config ? "torch_dtype" : "dtype";
-  return new TextEncoder().encode(`${JSON.stringify({ ...config, [key]: dtype }, null, 2)}\n`);
+  const text = new TextDecoder().decode(bytes);
+  const told = /("(?:torch_)?dtype"\s*:\s*)(?:"[^"]*"|null)/;
+  const edited = told.test(text) ? text.replace(told, `$1"${dtype}"`) : text.replace("{", `{\n  "dtype": "${dtype}",`);
+  return new TextEncoder().encode(edited);
 }
 
 /** An id becomes a folder name and nothing more. */

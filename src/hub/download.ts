@@ -12,6 +12,8 @@ export interface Wanted {
   readonly name: string;
   readonly bytes?: number | undefined;
   readonly sha256?: string | undefined;
+  /** How often a network that fails is asked; 3 unless told. */
+  readonly tries?: number;
 }
 
 export interface Downloaded {
@@ -39,7 +41,7 @@ async function attempt(wanted: Wanted, cache: RequestCache, onProgress?: HubProg
       await stream(wanted, got, cache, onProgress);
       return await verified(wanted, got, onProgress);
     } catch (error) {
-      if (!mayPass(error) || tries >= TRIES) throw plain(error, wanted, tries);
+      if (!mayPass(error) || tries >= (wanted.tries ?? TRIES)) throw plain(error, wanted, tries);
       await sleep(BACK_OFF_MS[tries - 1] ?? 0);
     }
   }
@@ -158,7 +160,7 @@ function plain(error: unknown, { name }: Wanted, tries: number): unknown {
     return new LabError("rate-limited", `The server asks for patience with ${name} (HTTP 429). Wait a minute and try again.`, { cause: error, details: { file: name } });
   }
   const why = error instanceof Passing ? `the server answers HTTP ${error.status}` : "the network or the server does not answer";
-  return new LabError("offline", `${name} could not be downloaded: ${why}, ${tries} times in a row. Check the connection and try again.`, { cause: error, details: { file: name } });
+  return new LabError("offline", `${name} could not be downloaded: ${why}${tries > 1 ? `, ${tries} times in a row` : ""}. Check the connection and try again.`, { cause: error, details: { file: name } });
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -55,12 +55,11 @@ export class Shelf {
 
   private async fetchLatest(url: string, name: string): Promise<string> {
     const key = `latest:${url}`;
-    const fresh = download({ url, name }).then(async ({ bytes }) => {
+    const kept = await this.cache.find(key);
+    const fresh = download({ url, name, tries: kept ? 1 : 3 }).then(async ({ bytes }) => {
       await this.cache.keep(key, name, bytes);
       return bytes;
     });
-    fresh.catch(() => undefined); // looked at below, after the cache was asked
-    const kept = await this.cache.find(key);
     const instead = (error: unknown) => {
       if (!kept || isLabError(error, "not-found")) throw error;
       return kept;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Alignment } from "../../src/checkpoint/types.ts";
-import { isLabError, LabError } from "../../src/lib/error.ts";
+import { isLabError, type LabError } from "../../src/lib/error.ts";
 import { align } from "../../src/space/align/align.ts";
 import { layerOf } from "../../src/space/align/names.ts";
 import { distance, inputOf, read, run, weightsOf } from "../fixtures/onnx/load.ts";

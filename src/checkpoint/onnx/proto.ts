@@ -2,7 +2,9 @@
  * The messages of ONNX that reading, lifting and writing need (onnx/onnx.proto; the numbers are the format).
  * What is not listed here is carried along untouched, see `wire.ts`.
  */
-import { decodeMessage, encodeMessage, type Message, schema, type Schema } from "./wire.ts";
+import { decodeMessage } from "./decode.ts";
+import { encodeMessage } from "./encode.ts";
+import { type Message, schema, type Schema } from "./wire.ts";
 
 export interface ModelProto extends Message {
   irVersion?: bigint;
