@@ -1,0 +1,6 @@
+/** The bench page, built apart from the site. */
+import { mergeConfig } from "vite";
+import { at } from "../house.mjs";
+import { shared } from "../vite/shared.mjs";
+
+export default mergeConfig(shared, { root: at("tests/bench"), publicDir: false, build: { rolldownOptions: { input: at("tests/bench/bench.html") } } });
