@@ -52,13 +52,13 @@ export async function ensureLibrary() {
   });
 }
 
-/** @param {string} configFile @param {string} target */
-export async function build(configFile, target) {
+/** @param {string} configFile @param {string} target @param {string} [from] folder the pages lie in */
+export async function build(configFile, target, from = root) {
   const vite = await import("vite");
   const beside = path.join(cache, `build-${process.pid}`);
   rmSync(beside, { recursive: true, force: true });
   try {
-    await vite.build({ root, configFile: at(configFile), logLevel: process.env.MURMURATION_DEBUG ? "info" : "error", build: { outDir: beside, emptyOutDir: true } });
+    await vite.build({ root: from, configFile: at(configFile), logLevel: process.env.MURMURATION_DEBUG ? "info" : "error", build: { outDir: beside, emptyOutDir: true } });
   } catch (error) {
     rmSync(beside, { recursive: true, force: true });
     throw new Plain(`The build failed: ${error?.message ?? error}`);

@@ -3,4 +3,4 @@ import { mergeConfig } from "vite";
 import { at } from "../house.mjs";
 import { shared } from "../vite/shared.mjs";
 
-export default mergeConfig(shared, { root: at("tests/bench"), publicDir: false, build: { rolldownOptions: { input: at("tests/bench/bench.html") } } });
+export default mergeConfig(shared, { publicDir: false, build: { rolldownOptions: { input: at("tests/bench/bench.html") } } });
