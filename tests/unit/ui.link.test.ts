@@ -38,5 +38,5 @@ test("a finished run comes back from its link ready to verify, and says that all
   app.follow(`#${hash}`);
   expect(app.link.journal?.rows).toHaveLength(42);
   app.verify();
-  await expect.poll(() => app.link.matched).toBe("All 42 scores match the shared run. The digest is the same.");
+  await expect.poll(() => app.link.matched).toBe("All 42 evaluations score the same here. The digest is the same.");
 });

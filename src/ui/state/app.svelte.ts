@@ -76,6 +76,7 @@ export class App {
     const family = this.families[0];
     if (first) this.settings.use(first.recipe, first.id);
     else if (family) this.settings.use(recipeOf(family));
+    this.tryIt.task = this.settings.recipe.tasks[0]?.id ?? null;
     this.kept = await this.#lastRun.read();
   }
 
@@ -209,6 +210,8 @@ export class App {
   }
 
   drawn(image: Uint8Array | null): void {
+    const { tasks } = this.shownRecipe ?? this.settings.recipe;
+    if (!tasks.some((task) => task.id === this.tryIt.task)) this.tryIt.task = tasks[0]?.id ?? null;
     this.tryIt.ask(image, this.lab, () => this.#asked());
   }
 
@@ -238,11 +241,13 @@ export class App {
       this.#loaded(recipe, prepared.columns, prepared.device);
     }
     const experts = (this.#preparedFor ?? recipe).experts.map((e) => e.id);
-    const asked: Asked[] = ["base", ...experts].map((id) => ({ id, which: { id } }));
-    asked.push({ id: "average", which: { candidate: { kind: "coefficients", values: averageRow(this.columns, experts) } } });
+    // What people look at first is asked first.
+    const asked: Asked[] = [];
     const best = this.run.best;
     if (this.canTake && this.exportId) asked.push({ id: "merge", which: { id: this.exportId } });
     else if (best && rowOf(best.candidate)?.length === this.columns.length) asked.push({ id: "merge", which: { candidate: best.candidate } });
+    asked.push({ id: "average", which: { candidate: { kind: "coefficients", values: averageRow(this.columns, experts) } } });
+    for (const id of ["base", ...experts]) asked.push({ id, which: { id } });
     return asked;
   }
 

@@ -2,7 +2,7 @@
  * A link somebody opened: parsed at the door, shown as text, never started by itself.
  * After a run of it the page says what matched.
  */
-import { decodeLink, encodeLink, type Journal, type Recipe, type Report, type SharedRun } from "../../index.ts";
+import { decodeLink, encodeLink, verdictOn, type Journal, type Recipe, type Report, type SharedRun } from "../../index.ts";
 import { s } from "../strings.ts";
 
 /** Of a link that cannot be read: enough to see what it is. */
@@ -58,12 +58,7 @@ export class SharedLink {
       this.matched = digest;
       return;
     }
-    const wrong = report.verification.filter((v) => v.kind === "mismatch");
-    const first = wrong[0];
-    if (first) {
-      const where = `evaluation ${first.evaluation + 1} of ${first.run}${first.task === null ? "" : `, ${first.task}`}: ${first.shared ?? "diverged"} there, ${first.local ?? "diverged"} here`;
-      this.matched = s.link.mismatch(wrong.length, where);
-    } else if (report.verification.length > 0) this.matched = `${s.link.flips(shared.rows.length, report.verification.length)} ${digest}`;
-    else this.matched = `${s.link.same(shared.rows.length)} ${digest}`;
+    const { status, sentence } = verdictOn(report.verification, shared.rows.length);
+    this.matched = status === "mismatch" ? sentence : `${sentence} ${digest}`;
   }
 }

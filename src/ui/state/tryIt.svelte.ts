@@ -25,10 +25,12 @@ export class TryIt {
     }
     const task = this.task;
     this.#waiting = async () => {
-      const asked = await ready();
-      const answers = await lab.predict(image, asked.map(({ which }) => which), task);
-      if (this.image === null) return;
-      this.answers = Object.fromEntries(answers.map((answer, i) => [asked[i]?.id ?? answer.id, answer]));
+      // One model a question: answers appear as they come, and a newer drawing need not wait for all of them.
+      for (const { id, which } of await ready()) {
+        if (this.#waiting !== null || this.image === null) return;
+        const [answer] = await lab.predict(image, [which], task);
+        if (answer && this.image !== null) this.answers = { ...this.answers, [id]: answer };
+      }
     };
     if (!this.busy) void this.#work();
   }
