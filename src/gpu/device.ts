@@ -18,6 +18,8 @@ export interface DeviceOptions {
   limits?: Partial<Limits>;
   /** Features beyond these are not asked for. Default: all the adapter has. */
   features?: readonly GPUFeatureName[];
+  /** For tests of what another kind of adapter would run. */
+  grain?: 1 | 2 | 4 | 8;
 }
 
 /** What our own buffers and cuts obey. */
@@ -33,14 +35,17 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterFacts;
   readonly limits: Limits;
+  /** vec4 a thread of element-wise kernels: neighbours read side by side on a GPU; in software a thread is a loop. */
+  readonly grain: number;
   #lost: GPUDeviceLostInfo | null = null;
   #allocations: Promise<LabError | null>[] = [];
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  constructor(device: GPUDevice, adapter: AdapterFacts, limits: Limits) {
+  constructor(device: GPUDevice, adapter: AdapterFacts, limits: Limits, grain = adapter.isFallback ? 8 : 1) {
     this.device = device;
     this.adapter = adapter;
     this.limits = limits;
+    this.grain = grain;
     this.whenLost = device.lost.then((info) => (this.#lost = info));
   }
 
@@ -80,13 +85,13 @@ export class Gpu {
     if (this.lost) throw this.lostError();
   }
 
-  /** One pipeline a source text; `layout: "auto"`, entry point `main` unless named. */
-  pipeline(label: string, code: string, entryPoint = "main"): GPUComputePipeline {
+  /** One pipeline a source text and entry point. */
+  pipeline(label: string, code: string, entryPoint = "main", layout: GPUPipelineLayout | "auto" = "auto"): GPUComputePipeline {
     const key = `${entryPoint}\n${code}`;
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
       const module = this.device.createShaderModule({ label, code });
-      pipeline = this.device.createComputePipeline({ label, layout: "auto", compute: { module, entryPoint } });
+      pipeline = this.device.createComputePipeline({ label, layout, compute: { module, entryPoint } });
       this.#pipelines.set(key, pipeline);
     }
     return pipeline;
@@ -131,7 +136,7 @@ export async function requestDevice(options: DeviceOptions = {}): Promise<Gpu | 
     maxStorageBufferBindingSize,
     minUniformBufferOffsetAlignment,
     ...options.limits,
-  });
+  }, options.grain);
 }
 
 const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 24 ? 1 : 0)} MiB`;

@@ -154,7 +154,7 @@ export class GpuBasis implements Basis {
 
   /** For those who keep whole models in slabs of this layout: a resident swarm, a slot. */
   materialiser(flag: GPUBuffer, parts: readonly Part[]): Materialiser {
-    return new Materialiser(this.gpu, this.layout, this.slabs, this.columns, this.space.segments.length, flag, parts);
+    return new Materialiser(this.gpu, this.layout, this.slabs, this.columns, this.#nonFinite.some((n) => n > 0), flag, parts);
   }
 
   openSlot(bind: "gpu" | "cpu"): Slot {

@@ -4,6 +4,7 @@ import { CpuBasis } from "./basis.cpu.ts";
 import { GpuBasis } from "./basis.gpu.ts";
 import { readColumns } from "./columns.ts";
 import { layOut } from "./layout.ts";
+import { uniformBytes } from "./materialise/materialise.ts";
 import { slabBytes } from "./slabs.ts";
 import { scratchElements, stagingElements } from "./slot/rounds.ts";
 import type { Basis, DirectionSpec, Space } from "./types.ts";
@@ -21,13 +22,12 @@ export function bytesNeeded(space: Space, directions: readonly DirectionSpec[], 
   const columns = readColumns(directions);
   const layout = layOut(space, columns, limits);
   const basis = layout.slabs.reduce((sum, slab) => sum + slabBytes(slab, columns), 0);
-  const step = Math.max(16, limits.minUniformBufferOffsetAlignment);
-  const table = 4 * space.segments.length * columns.count;
+  const step = uniformBytes(columns, limits.minUniformBufferOffsetAlignment);
   const slot =
     bind === "gpu"
       ? 4 * space.length + step * layout.pieces.length + Math.min(2 ** 24, Math.max(4096, space.length / 8))
-      : 4 * (stagingElements(layout) + scratchElements(layout)) + step * Math.ceil(layout.elements / scratchElements(layout));
-  return basis + slot + table;
+      : 4 * (stagingElements(layout) + scratchElements(layout)) + step * (layout.pieces.length + Math.ceil(layout.elements / scratchElements(layout)));
+  return basis + slot;
 }
 
 /** GPU bytes of a resident swarm, on top of the basis: x, v and the personal best of each particle. */

@@ -5,7 +5,7 @@
 import { f16Array, f32FromF16Array } from "../lib/f16.ts";
 
 export interface VectorFacts {
-  /** Elements that are no finite number. */
+  /** Elements that are no finite number, or differ from the base by none. */
   readonly nonFinite: number;
   /** Stored values are δ·2^exponent; 0 for f32. */
   readonly exponent: number;
@@ -16,9 +16,11 @@ export function surveyVector(expert: Float32Array, base: Float32Array, precision
   let largest = 0;
   for (let i = 0; i < expert.length; i++) {
     const e = expert[i] as number;
-    if (e - e !== 0) nonFinite++;
-    const size = Math.abs(e - (base[i] as number));
-    if (size > largest && size < Infinity) largest = size;
+    const b = base[i] as number;
+    const size = Math.abs(Math.fround(e - b));
+    if (size < Infinity) {
+      if (size > largest) largest = size;
+    } else if (e - e !== 0 || b - b === 0) nonFinite++; // not where the base alone is to blame
   }
   return { nonFinite, exponent: precision === "f32" || largest === 0 ? 0 : Math.min(100, 14 - Math.floor(Math.log2(largest))) };
 }

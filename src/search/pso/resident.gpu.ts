@@ -48,9 +48,7 @@ export class GpuResidentSwarm implements ResidentSwarm {
     await gpu.settled();
     const flag = gpu.buffer("not finite", 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
     this.#all.forEach(({ x, v, pbest }, p) => {
-      const parts = layout.slabs.map((slab, s) => ({
-        slab: s, firstTile: 0, tiles: slab.tiles, shift: 0, out: { buffer: x[s] as GPUBuffer }, wide: true,
-      }));
+      const parts = layout.pieces.map((piece) => ({ ...piece, shift: 0, out: { buffer: x[piece.slab] as GPUBuffer }, wide: true }));
       const materialiser = this.#basis.materialiser(flag, parts);
       materialiser.set(factors.table(rows[p] as Float64Array));
       const encoder = gpu.device.createCommandEncoder();

@@ -1,15 +1,18 @@
-/** Writes candidates: one dispatch a part (a run of tiles and where it goes); bind groups are made once. */
+/** Writes candidates: one dispatch a part of a tensor; bind groups are made once, uniforms are written anew a candidate. */
 import type { Gpu } from "../../gpu/device.ts";
-import { bind, dispatchFolded } from "../../gpu/dispatch.ts";
-import type { Columns, DenseColumn } from "../columns.ts";
+import { dispatchFolded } from "../../gpu/dispatch.ts";
+import type { Columns } from "../columns.ts";
 import type { Layout, Slab } from "../layout.ts";
 import type { SlabBuffers } from "../slabs.ts";
-import code from "./materialise.wgsl?raw";
+import { materialiseCode } from "./code.ts";
+import { activeTerms, mostTerms } from "./terms.ts";
 
 export interface Part {
+  readonly segment: number;
   readonly slab: number;
-  readonly firstTile: number;
-  readonly tiles: number;
+  /** First element in the slab, a multiple of 64. */
+  readonly at: number;
+  readonly length: number;
   /** Element of the slab that lies at the start of `out`, a multiple of 4. */
   readonly shift: number;
   readonly out: GPUBufferBinding;
@@ -17,90 +20,105 @@ export interface Part {
   readonly wide: boolean;
 }
 
+const THREADS = 128;
+/** What halves read by shifting lack. */
+const SHIFTED = 2 ** 112;
+
+export function uniformBytes(columns: Columns, alignment: number): number {
+  return Math.ceil((16 + 16 * Math.max(1, mostTerms(columns))) / alignment) * alignment;
+}
+
 export class Materialiser {
   readonly #gpu: Gpu;
-  readonly #parts: { pipeline: GPUComputePipeline; group: GPUBindGroup; tiles: number }[];
-  readonly #table: GPUBuffer;
+  readonly #layout: Layout;
+  readonly #columns: Columns;
+  readonly #careful: boolean;
+  readonly #parts: readonly Part[];
+  readonly #groups: readonly GPUBindGroup[];
   readonly #uniforms: GPUBuffer;
+  readonly #step: number;
+  #pipelines: { wide: GPUComputePipeline; narrow: GPUComputePipeline | null } | null = null;
 
-  /** `flag`: one word, set to 1 when a written weight is not finite; the caller clears and reads it. */
-  constructor(
-    gpu: Gpu, layout: Layout, slabs: readonly SlabBuffers[], columns: Columns, segments: number, flag: GPUBuffer, parts: readonly Part[],
-  ) {
+  /**
+   * `flag`: one word, set to 1 when a written weight is not finite; the caller clears and reads it.
+   * `careful`: the basis holds numbers that are not finite.
+   */
+  constructor(gpu: Gpu, layout: Layout, slabs: readonly SlabBuffers[], columns: Columns, careful: boolean, flag: GPUBuffer, parts: readonly Part[]) {
     this.#gpu = gpu;
-    this.#table = gpu.buffer("coefficients", 4 * segments * columns.count, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST);
-    const step = Math.max(16, gpu.limits.minUniformBufferOffsetAlignment);
-    this.#uniforms = gpu.buffer("parts", step * parts.length, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
-    const words = new Uint32Array((step / 4) * parts.length);
-    this.#parts = parts.map((part, i) => {
-      words.set([part.firstTile, part.tiles, part.shift / 4, (layout.slabs[part.slab] as Slab).elements / 4], (i * step) / 4);
-      const pipeline = gpu.pipeline("materialise", materialiseCode(columns, part.wide));
-      const { base, deltas, masks, tiles } = slabs[part.slab] as SlabBuffers;
-      const uniform = { buffer: this.#uniforms, offset: i * step, size: 16 };
-      return {
-        pipeline,
-        group: bind(gpu.device, pipeline, [uniform, base, deltas, masks, tiles, this.#table, part.out, flag]),
-        tiles: part.tiles,
-      };
+    this.#layout = layout;
+    this.#columns = columns;
+    this.#careful = careful;
+    this.#parts = parts;
+    this.#step = uniformBytes(columns, gpu.limits.minUniformBufferOffsetAlignment);
+    this.#uniforms = gpu.buffer("coefficients", this.#step * parts.length, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    const { group } = layoutsOf(gpu);
+    this.#groups = parts.map((part, i) => {
+      const { base, deltas, masks } = slabs[part.slab] as SlabBuffers;
+      const uniform = { buffer: this.#uniforms, offset: i * this.#step, size: 16 + 16 * Math.max(1, mostTerms(columns)) };
+      // A binding that no variant of these columns reads is given the base: never looked at.
+      const resources = [uniform, base, deltas ?? base, masks ?? base, part.out, flag];
+      const entries = resources.map((resource, binding) => ({ binding, resource: "usage" in resource ? { buffer: resource } : resource }));
+      return gpu.device.createBindGroup({ layout: group, entries });
     });
-    gpu.device.queue.writeBuffer(this.#uniforms, 0, words);
   }
 
-  /** The table of the candidate to come, from `Factors.table`. */
-  set(table: Float32Array<ArrayBuffer>): void {
-    this.#gpu.device.queue.writeBuffer(this.#table, 0, table);
+  /** The candidate to come, from `Factors.table`. */
+  set(table: Float32Array): void {
+    const terms = activeTerms(this.#columns, table);
+    const half = this.#columns.precision === "f16";
+    const largest = table.reduce((most, c) => Math.max(most, Math.abs(c)), 0);
+    const careful = this.#careful || (half && !(largest * SHIFTED < 1e38)) || !(largest < Infinity);
+    const scale = half && !careful ? SHIFTED : 1;
+    const words = new Uint32Array((this.#step / 4) * this.#parts.length);
+    const numbers = new Float32Array(words.buffer);
+    this.#parts.forEach((part, i) => {
+      const { elements } = this.#layout.slabs[part.slab] as Slab;
+      const row = part.segment * this.#columns.count;
+      const c = (column: number | null | undefined) => (column == null ? 0 : (table[row + column] as number));
+      let at = (i * this.#step) / 4;
+      words.set([part.at / 4, part.length, part.shift / 4], at);
+      numbers[at + 3] = c(0);
+      for (const { dense, whole, masked } of terms) {
+        at += 4;
+        words.set([(dense * elements) / 4, ((masked?.plane ?? 0) * elements) / 32], at);
+        numbers.set([scale * c(whole), scale * (c(whole) + c(masked?.column))], at + 2);
+      }
+    });
+    this.#gpu.device.queue.writeBuffer(this.#uniforms, 0, words);
+    const masked = terms.some((term) => term.masked !== null);
+    const pipeline = (wide: boolean) => {
+      const text = materialiseCode({ terms: terms.length, masked, half, careful, wide, grain: this.#gpu.grain });
+      return this.#gpu.pipeline(`materialise ${terms.length}${masked ? " masked" : ""}`, text, "main", layoutsOf(this.#gpu).pipeline);
+    };
+    this.#pipelines = { wide: pipeline(true), narrow: this.#parts.every((part) => part.wide) ? null : pipeline(false) };
   }
 
   encode(pass: GPUComputePassEncoder, from = 0, to = this.#parts.length): void {
     let current: GPUComputePipeline | null = null;
-    for (const { pipeline, group, tiles } of this.#parts.slice(from, to)) {
+    for (let i = from; i < to; i++) {
+      const part = this.#parts[i] as Part;
+      const pipeline = (part.wide ? this.#pipelines?.wide : this.#pipelines?.narrow) as GPUComputePipeline; // `set` came first
       if (pipeline !== current) pass.setPipeline((current = pipeline));
-      pass.setBindGroup(0, group);
-      dispatchFolded(pass, tiles);
+      pass.setBindGroup(0, this.#groups[i] as GPUBindGroup);
+      dispatchFolded(pass, Math.ceil(part.length / (4 * this.#gpu.grain * THREADS)));
     }
   }
 
   destroy(): void {
-    this.#gpu.free(this.#table);
     this.#gpu.free(this.#uniforms);
   }
 }
 
-/** The kernel for these columns, written out direction by direction: no loop, no index into a list of directions. */
-export function materialiseCode(columns: Columns, wide: boolean): string {
-  const half = columns.precision === "f16";
-  const store = wide
-    ? "weights[i] = w;"
-    : `weights[4u * i] = w.x;
-  if (left > 1u) { weights[4u * i + 1u] = w.y; }
-  if (left > 2u) { weights[4u * i + 2u] = w.z; }
-  if (left > 3u) { weights[4u * i + 3u] = w.w; }`;
-  return code
-    .replace("array<DELTA>", half ? "array<vec2<u32>>" : "array<vec4<f32>>")
-    .replace("array<OUT>", wide ? "array<vec4<f32>>" : "array<f32>")
-    .replace("STORE", store)
-    .replace("COLUMNSu", `${columns.count}u`)
-    .replace("DIRECTIONS", columns.dense.map((direction) => directionCode(direction, half)).join("\n  "));
+const layouts = new WeakMap<Gpu, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+
+/** One layout for all variants, so that a part's bind group serves them all. */
+function layoutsOf(gpu: Gpu) {
+  let found = layouts.get(gpu);
+  if (!found) {
+    const types = ["uniform", "read-only-storage", "read-only-storage", "read-only-storage", "storage", "storage"] as const;
+    const entries = types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } }));
+    const group = gpu.device.createBindGroupLayout({ label: "materialise", entries });
+    layouts.set(gpu, (found = { group, pipeline: gpu.device.createPipelineLayout({ bindGroupLayouts: [group] }) }));
+  }
+  return found;
 }
-
-const LANES = [0, 1, 2, 3];
-
-function directionCode({ column, dense, masked }: DenseColumn, half: boolean): string {
-  const load = (at: string) => (half ? `unpack(deltas[${at}])` : `deltas[${at}]`);
-  const used = ["c", ...masked.map((m) => `m${m.plane}`)].map((name) => `${name} != 0.0`).join(" || ");
-  return `{
-    let c = table[row + ${column}u];
-    ${masked.map((m) => `let m${m.plane} = table[row + ${m.column}u];`).join(" ")}
-    if (${used}) {
-      let at = ${dense}u * part.stride;
-      ${LANES.map((l) => `let d${l} = ${load(`at + i${l}`)};`).join(" ")}
-      if (c != 0.0) { ${LANES.map((l) => `w${l} += c * d${l};`).join(" ")} }
-      ${masked.map(maskedCode).join("\n      ")}
-    }
-  }`;
-}
-
-const maskedCode = ({ plane }: { plane: number }) => `if (m${plane} != 0.0) {
-        let plane = ${plane}u * (part.stride >> 3u);
-        ${LANES.map((l) => `w${l} += m${plane} * kept(d${l}, plane, i${l});`).join(" ")}
-      }`;

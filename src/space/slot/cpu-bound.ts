@@ -29,7 +29,7 @@ export class CpuBoundSlot implements Slot {
     this.#staging = new Staging(gpu, 4 * stagingElements(layout) + 4);
     this.#flag = gpu.buffer("not finite", 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
     const parts = this.#rounds.flatMap(({ chunks }) =>
-      chunks.map((chunk) => ({ ...chunk, shift: chunk.start, out: { buffer: this.#scratch }, wide: true })),
+      chunks.flatMap((chunk) => chunk.parts.map((part) => ({ ...part, slab: chunk.slab, shift: chunk.start, out: { buffer: this.#scratch }, wide: true }))),
     );
     this.#materialiser = basis.materialiser(this.#flag, parts);
   }
@@ -39,20 +39,20 @@ export class CpuBoundSlot implements Slot {
     await gpu.settled();
     this.#materialiser.set(factors.table(coefficients));
     let part = 0;
-    return this.#bringBack(this.#flag, 0, (encoder, { elements, at }, first) => {
+    return this.#bringBack(this.#flag, 0, (encoder, { elements, staged, parts }, first) => {
       if (first) encoder.clearBuffer(this.#flag);
       const pass = encoder.beginComputePass();
-      this.#materialiser.encode(pass, part, ++part);
+      this.#materialiser.encode(pass, part, (part += parts.length));
       pass.end();
-      encoder.copyBufferToBuffer(this.#scratch, 0, this.#staging.buffer, 4 * at, 4 * elements);
+      encoder.copyBufferToBuffer(this.#scratch, 0, this.#staging.buffer, 4 * staged, 4 * elements);
     });
   }
 
   /** Copies a model that lies in slabs (a resident particle); `flag` is its own word for "not finite". */
   async copy(slabs: readonly GPUBuffer[], flag: GPUBuffer, flagOffset: number): Promise<{ nonFinite: boolean }> {
     await this.#basis.gpu.settled();
-    return this.#bringBack(flag, flagOffset, (encoder, { slab, start, elements, at }) => {
-      encoder.copyBufferToBuffer(slabs[slab] as GPUBuffer, 4 * start, this.#staging.buffer, 4 * at, 4 * elements);
+    return this.#bringBack(flag, flagOffset, (encoder, { slab, start, elements, staged }) => {
+      encoder.copyBufferToBuffer(slabs[slab] as GPUBuffer, 4 * start, this.#staging.buffer, 4 * staged, 4 * elements);
     });
   }
 
@@ -67,8 +67,11 @@ export class CpuBoundSlot implements Slot {
       encoder.copyBufferToBuffer(flag, flagOffset, this.#staging.buffer, bytes, 4);
       await this.#staging.take(encoder, bytes + 4, (view) => {
         const values = new Float32Array(view, 0, round.elements);
-        for (const { segment, offset, length, from } of round.scatter) {
-          this.arrays[segment]?.set(values.subarray(from, from + length), offset);
+        for (const { start, staged, parts } of round.chunks) {
+          for (const { segment, offset, at, length } of parts) {
+            const from = staged + at - start;
+            this.arrays[segment]?.set(values.subarray(from, from + length), offset);
+          }
         }
         nonFinite = new Uint32Array(view, bytes, 1)[0] !== 0; // set once it stays set
       });

@@ -24,9 +24,7 @@ export class GpuBoundSlot implements Slot {
     this.#flag = gpu.buffer("not finite", 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
     this.#flagBack = new Staging(gpu, 4);
     const parts = basis.layout.pieces.map((piece) => ({
-      slab: piece.slab,
-      firstTile: piece.firstTile,
-      tiles: piece.tiles,
+      ...piece,
       shift: piece.at,
       out: { buffer: this.buffers[piece.segment] as GPUBuffer, offset: 4 * piece.offset, size: 4 * piece.length },
       wide: piece.length % 4 === 0,

@@ -1,34 +1,34 @@
 /**
- * The way of a model from slabs to the CPU: *chunks* of tiles go through a small scratch into staging, as many a *round*
- * (one wait for the GPU) as staging holds.
+ * The way of a model from slabs to the CPU: *chunks* go through a small scratch into staging, as many a *round* (one wait
+ * for the GPU) as staging holds.
  */
-import type { Layout, Slab } from "../layout.ts";
+import { type Layout, TILE_ELEMENTS } from "../layout.ts";
 
-/** Where elements of a chunk belong. */
-export interface Scatter {
+/** Elements of one tensor within a chunk. */
+export interface ChunkPart {
   readonly segment: number;
+  /** First element within the tensor, and within the slab. */
   readonly offset: number;
+  readonly at: number;
   readonly length: number;
-  /** First element within the staging buffer. */
-  readonly from: number;
 }
 
 export interface Chunk {
   readonly slab: number;
-  readonly firstTile: number;
-  readonly tiles: number;
   /** Elements `start .. start + elements` of the slab, padding between tensors included. */
   readonly start: number;
   readonly elements: number;
   /** First element within the staging buffer. */
-  readonly at: number;
+  readonly staged: number;
+  readonly parts: readonly ChunkPart[];
 }
 
 export interface Round {
   readonly chunks: readonly Chunk[];
-  readonly scatter: readonly Scatter[];
   readonly elements: number;
 }
+
+type Open<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? Open<E>[] : T[K] };
 
 const ALIGN = 64;
 /** Staging of a small model holds all of it: one wait a candidate. */
@@ -38,42 +38,39 @@ export function stagingElements(layout: Layout): number {
   return Math.min(layout.elements, STAGING_ELEMENTS);
 }
 
-/** A 16th of staging: with a base and N directions, N + 2.06 models and the masks. At least four tiles. */
+/** A 16th of staging: base, N directions, staging and scratch make N + 2.06 models, masks apart. At least four tiles. */
 export function scratchElements(layout: Layout): number {
-  return Math.min(stagingElements(layout), Math.max(4096, Math.ceil(stagingElements(layout) / 16 / 1024) * 1024));
+  const share = Math.ceil(stagingElements(layout) / 16 / TILE_ELEMENTS) * TILE_ELEMENTS;
+  return Math.min(stagingElements(layout), Math.max(4 * TILE_ELEMENTS, share));
 }
 
 export function planRounds(layout: Layout): Round[] {
   const capacity = stagingElements(layout);
   const most = scratchElements(layout);
-  const rounds: { chunks: Chunk[]; scatter: Scatter[]; elements: number }[] = [];
-  let round: (typeof rounds)[number] | null = null;
-  layout.slabs.forEach((slab: Slab, s) => {
-    let chunk: { -readonly [K in keyof Chunk]: Chunk[K] } | null = null;
+  const rounds: Open<Round>[] = [];
+  for (const [s, slab] of layout.slabs.entries()) {
+    let chunk: Open<Chunk> | null = null;
     for (const piece of slab.pieces) {
-      for (let t = 0; t < piece.tiles; t++) {
-        const start = piece.at + 1024 * t;
-        const length = Math.min(1024, piece.length - 1024 * t);
-        const end = start + Math.ceil(length / ALIGN) * ALIGN;
-        const grown = chunk ? end - chunk.start - chunk.elements : 0;
-        if (!chunk || end - chunk.start > most || (round && round.elements + grown > capacity)) {
-          if (!round || round.elements + end - start > capacity) rounds.push((round = { chunks: [], scatter: [], elements: 0 }));
-          chunk = { slab: s, firstTile: piece.firstTile + t, tiles: 0, start, elements: 0, at: round.elements };
-          round.chunks.push(chunk);
+      for (let done = 0; done < piece.length; done += TILE_ELEMENTS) {
+        const at = piece.at + done;
+        const length = Math.min(TILE_ELEMENTS, piece.length - done);
+        const end = at + Math.ceil(length / ALIGN) * ALIGN;
+        let round = rounds.at(-1);
+        const grown: number = chunk ? end - chunk.start - chunk.elements : end - at;
+        if (!round || round.elements + grown > capacity) {
+          rounds.push((round = { chunks: [], elements: 0 }));
+          chunk = null;
         }
-        const open = round as (typeof rounds)[number]; // opened with the chunk
-        const from = chunk.at + start - chunk.start;
-        const last = open.scatter.at(-1);
-        if (last && last.segment === piece.segment && last.from + last.length === from) {
-          open.scatter[open.scatter.length - 1] = { ...last, length: last.length + length };
-        } else {
-          open.scatter.push({ segment: piece.segment, offset: piece.offset + 1024 * t, length, from });
+        if (!chunk || end - chunk.start > most) {
+          round.chunks.push((chunk = { slab: s, start: at, elements: 0, staged: round.elements, parts: [] }));
         }
-        chunk.tiles++;
-        open.elements += end - chunk.start - chunk.elements;
+        const last: Open<ChunkPart> | undefined = chunk.parts.at(-1);
+        if (last?.segment === piece.segment) last.length += length;
+        else chunk.parts.push({ segment: piece.segment, offset: piece.offset + done, at, length });
+        round.elements += end - chunk.start - chunk.elements;
         chunk.elements = end - chunk.start;
       }
     }
-  });
+  }
   return rounds;
 }
