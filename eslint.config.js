@@ -53,9 +53,11 @@ const policies = [
   // Interfaces between threads speak of every noun; recipe and report are the words all stages are told in.
   mayName("threads", ...stages),
   ...stages.map((stage, index) => mayName(stage, "recipe", ...stages.slice(0, index))),
-  // A space aligns checkpoints: it reads their graphs and writes the lifted one; the alignment is told in both's words.
-  may("space", "checkpoint"),
+  // The hub parses what it downloaded; a space aligns checkpoints and writes the lifted graph; an export writes one back.
+  may(["hub", "space", "export"], "checkpoint"),
   mayName("checkpoint", "space"),
+  // Resident particles are weights over a space.
+  may("search", "space"),
   // The recipe's schema is made from the searches' and metrics' own tables: one line a method, nowhere twice.
   may("recipe", "search", "fitness"),
   may("engine", "lib", "gpu", "threads", ...stages),

@@ -65,7 +65,10 @@ export async function benchScoring(provider: Provider, gpu: Gpu, assets: URL, ba
     const middle = performance.now();
     const b = Object.values(await lifted.run({ ...input, ...feeds }))[0];
     const end = performance.now();
-    if (round > 0) times.constant.push(middle - begin), times.lifted.push(end - middle);
+    if (round > 0) {
+      times.constant.push(middle - begin);
+      times.lifted.push(end - middle);
+    }
     const [left, right] = [(await a?.getData()) as Float32Array, (await b?.getData()) as Float32Array];
     difference = Math.max(difference, ...left.map((value, i) => Math.abs(value - (right[i] ?? Number.NaN))));
     a?.dispose();
@@ -104,7 +107,10 @@ export async function benchCandidate(provider: Provider, gpu: Gpu, assets: URL, 
     const session = await runtime.session(model, "a new file");
     const end = performance.now();
     await session.release();
-    if (round > 0) times.slot.push(middle - begin), times.file.push(end - middle);
+    if (round > 0) {
+      times.slot.push(middle - begin);
+      times.file.push(end - middle);
+    }
   }
   slot.destroy();
   basis.destroy();

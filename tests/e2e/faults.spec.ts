@@ -70,7 +70,7 @@ test("with the storage full models stay in memory and the run ends", async () =>
   await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(served.url).origin, quotaSize: 1000 });
   const { report, events } = await run(page, { recipe: asked, options: options() });
   expect(course(report)).toEqual(course(whole));
-  expect(events.filter((event) => event.type === "warning").map((event) => event.code)).toContain("quota");
+  expect(events.filter((event) => event.type === "warning").map((event) => event.code)).toContain("cache-quota");
 });
 
 test("NaN in an expert marks what touches it as diverged; the rest goes on", async () => {

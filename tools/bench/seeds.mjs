@@ -4,6 +4,7 @@
  * are Student's t over seeds.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { app } from "../cli/app.mjs";
 import { at, say } from "../house.mjs";
 
 /** 97.5 % quantiles of Student's t by degrees of freedom. */
@@ -30,7 +31,10 @@ export async function seeds(browser, url, { count, recipe: file, json }) {
 
 async function one(browser, url, recipe, seed) {
   const [search] = recipe.runs;
-  const plan = budget(recipe);
+  // What the search plans, the others are given too.
+  const { parseRecipe, planOf } = await app();
+  const whole = parseRecipe(recipe);
+  const plan = planOf(whole.runs[0], whole).evaluations;
   const compare = [
     { id: "average", method: "linear" },
     { id: "ta-tuned", method: "task_arithmetic", lambda: { tune: [0.05, 1.5], evaluations: plan } },
@@ -45,13 +49,6 @@ async function one(browser, url, recipe, seed) {
   await context.close();
   if (!answer.ok) throw new Error(answer.message);
   return Object.fromEntries(["base", search.id, "average", "ta-tuned", "random"].map((id) => [id, answer.value.scores[id].mean.test]));
-}
-
-/** Evaluations the search plans, which the others are given too. */
-function budget(recipe) {
-  const { start = ["base", "experts", "sparsified_experts"], steps = 5 } = recipe.runs[0];
-  const particles = start.reduce((sum, one) => sum + (one === "experts" || one === "sparsified_experts" || one.sparsified_experts ? recipe.experts.length : 1), 0);
-  return particles * (steps + 1);
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;

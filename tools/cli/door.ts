@@ -7,3 +7,4 @@ export { parseRecipe } from "../../src/recipe/schema.ts";
 export { resultSentence } from "../../src/recipe/sentence.ts";
 export { applySetting } from "../../src/recipe/set.ts";
 export { verdictOn } from "../../src/recipe/verify.ts";
+export { planOf } from "../../src/search/searches.ts";

@@ -7,6 +7,7 @@ import path from "node:path";
 import { freemem } from "node:os";
 import { ensureBuilt } from "../build.mjs";
 import { Plain, say } from "../house.mjs";
+import { app } from "./app.mjs";
 import { exitCodes } from "./arguments.mjs";
 import { mount } from "./mounts.mjs";
 import { duration, megabytes } from "./progress.mjs";
@@ -19,7 +20,8 @@ const msAnInferenceAMillionParameters = 1.2;
 /** @param {import("../../src/recipe/schema.ts").Recipe} recipe */
 export async function dryRun(recipe, recipeFolder, asked) {
   const sizes = await sizesOf(recipe, recipeFolder);
-  const plans = [...recipe.runs, ...recipe.compare].map((run) => ({ id: run.id, ...plan(run, recipe.experts.length) }));
+  const { planOf } = await app();
+  const plans = [...recipe.runs, ...recipe.compare].map((run) => ({ id: run.id, resident: run.swarm === "resident", ...planOf(run, recipe) }));
   const optimise = total(recipe.tasks.map((task) => count(task.optimise)));
   const validate = total(recipe.tasks.map((task) => count(task.validate)));
   const test = total(recipe.tasks.map((task) => count(task.test)));
@@ -40,16 +42,6 @@ export async function dryRun(recipe, recipeFolder, asked) {
     say(fits ? "It fits." : `It does not fit: ${megabytes(freemem())} of memory are free. ${particles ? 'Set swarm to "subspace"' : "Take fewer experts"}, or close other programs.`);
   }
   return { ok: true, dryRun: true, fits, downloadBytes: sizes.downloadBytes, readBytes: sizes.readBytes, gpuBytes, memoryBytes, inferences, seconds, runs: plans.map(({ id, evaluations }) => ({ id, evaluations })) };
-}
-
-/** Candidates a run or comparison asks to have scored. */
-function plan(run, experts) {
-  if (run.method === "pso_merging") {
-    const particles = total(run.start.map((start) => (start === "experts" || start.sparsified_experts ? experts : 1)));
-    return { evaluations: particles * (run.steps + 1), particles, resident: run.swarm === "resident" };
-  }
-  if (run.method === "random") return { evaluations: run.evaluations };
-  return { evaluations: run.lambda?.evaluations ?? 1 };
 }
 
 async function sizesOf(recipe, recipeFolder) {

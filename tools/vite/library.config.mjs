@@ -3,9 +3,31 @@ import { mergeConfig } from "vite";
 import { at } from "../house.mjs";
 import { shared } from "./shared.mjs";
 
+/** Vite writes `new Worker(new URL(new URL("x.js", import.meta.url).href, "" + import.meta.url))`: right, but no bundler sees a worker in it. */
+const twice = /new URL\(\s*(?:\/\*.*?\*\/\s*)?new URL\(\s*(["'`])([^"'`]+)\1\s*,\s*import\.meta\.url\s*\)\.href\s*,\s*(?:""|''|``)\s*\+\s*import\.meta\.url\s*\)/gs;
+
+/** @type {import("vite").Plugin} */
+const plainWorkerAddresses = {
+  name: "murmuration:plain-worker-addresses",
+  enforce: "post",
+  generateBundle(_, bundle) {
+    let workers = 0;
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type !== "chunk") continue;
+      chunk.code = chunk.code.replace(twice, (_all, _quote, file) => {
+        workers += 1;
+        return `new URL(${JSON.stringify(file.startsWith(".") ? file : `./${file}`)}, import.meta.url)`;
+      });
+    }
+    if (workers !== 2) this.error(`The library should start 2 workers by plain addresses, not ${workers}.`);
+  },
+};
+
 export default mergeConfig(shared, {
   publicDir: false, // the zoo is served by whoever uses the library: `createLab({ assets })`
+  plugins: [plainWorkerAddresses],
   build: {
+    minify: false, // that is for the site that takes it
     rolldownOptions: {
       input: { murmuration: at("src/index.ts") },
       preserveEntrySignatures: "strict",
