@@ -2,6 +2,7 @@
  * Builds the site into dist/ (and, asked by hand, the library into dist-lib/). `ensureBuilt()` does it only when a source
  * changed, by content, so a checkout's times do not matter; the finished folder is moved in place, never half there.
  */
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -52,16 +53,22 @@ export async function ensureLibrary() {
   });
 }
 
-/** @param {string} configFile @param {string} target @param {string} [from] folder the pages lie in */
+/**
+ * In a process of its own: a test runner's environment (NODE_ENV) would make another site.
+ * @param {string} configFile @param {string} target @param {string} [from] folder the pages lie in
+ */
 export async function build(configFile, target, from = root) {
-  const vite = await import("vite");
   const beside = path.join(cache, `build-${process.pid}`);
   rmSync(beside, { recursive: true, force: true });
-  try {
-    await vite.build({ root: from, configFile: at(configFile), logLevel: process.env.MURMURATION_DEBUG ? "info" : "error", build: { outDir: beside, emptyOutDir: true } });
-  } catch (error) {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== "NODE_ENV" && !/^VITE/.test(name)));
+  const level = process.env.MURMURATION_DEBUG ? "info" : "error";
+  const args = [at("node_modules/vite/bin/vite.js"), "build", from, "--config", at(configFile), "--outDir", beside, "--emptyOutDir", "--logLevel", level];
+  const status = await new Promise((resolve) => {
+    spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", 2, 2] }).on("close", resolve);
+  });
+  if (status !== 0) {
     rmSync(beside, { recursive: true, force: true });
-    throw new Plain(`The build failed: ${error?.message ?? error}`);
+    throw new Plain("The build failed; what it said stands above.");
   }
   rmSync(target, { recursive: true, force: true });
   renameSync(beside, target);

@@ -65,6 +65,15 @@ export async function visit(url: string | null, options: BrowserContextOptions &
   return { page, context, errors, requests };
 }
 
+/** Waits for something to be true of a page, across reloads. The site's policy forbids `eval`, and so `waitForFunction`. */
+export async function until(page: Page, what: () => unknown, timeoutMs = 60_000): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await page.evaluate(what).catch(() => false))) {
+    if (performance.now() > end) throw new Error(`For ${timeoutMs / 1000} s this was not true of the page: ${String(what)}`);
+    await page.waitForTimeout(100);
+  }
+}
+
 afterEach(async () => {
   for (const close of toClose.splice(0).reverse()) await close().catch(() => undefined);
 });
