@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { directions, family, largestDifference, makeSpace } from "./sample.ts";
+import { directions, family, largestDifference, makeSpace, rule } from "./sample.ts";
 import { filled, gpuWith, theGpu } from "./gpu.ts";
 
 // 0: nothing to bind; 1 and 193: no whole vec4, a partly filled tile; 1024: one full tile; 63 × 65 transposed: several, odd.
@@ -29,11 +29,25 @@ describe.each(["f32", "f16"] as const)("materialise, %s directions", (precision)
   });
 });
 
-test("more than one grid row: 65,536 tiles", async () => {
-  // One tile more than a row of the grid holds; base only, so that it stays at 268 MB a buffer.
-  const n = 65_535 * 1024 + 5;
+// What a real adapter runs (one vec4 a thread) and what a software one runs (eight) are different texts of one kernel.
+test.each([1, 2, 4, 8] as const)("%i vec4 a thread give the twin's weights too", async (grain) => {
+  const models = family(mixed, 2);
+  const specs = [...directions(2), { kind: "masked", id: "again", of: "expert0", rule: rule("expert0", { density: 0.5 }) } as const];
+  const gpu = await gpuWith({ grain });
+  const [slot, twin] = [(await filled(mixed, specs, models, gpu)).openSlot("cpu"), (await filled(mixed, specs, models, null)).openSlot("cpu")];
+  for (const c of [[1, 0.4, -0.7, 1, 0.3, -0.2], [0, 0, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0]]) {
+    await slot.materialise(Float64Array.from(c));
+    await twin.materialise(Float64Array.from(c));
+    slot.arrays.forEach((weights, s) => expect(largestDifference(weights, twin.arrays[s]!)).toBeLessThanOrEqual(tolerance));
+  }
+  gpu.destroy();
+});
+
+test("more than one row of the grid", async () => {
+  // At one vec4 a thread 65,535 groups of 128 hold 2²⁵ elements, less 512: five more need a second row. Base only: 134 MB a buffer.
+  const n = 65_535 * 512 + 5;
   const space = makeSpace([{ shape: [n] }]);
-  const gpu = await gpuWith();
+  const gpu = await gpuWith({ grain: 1 });
   const base = new Float32Array(n);
   for (let i = 0; i < n; i++) base[i] = i & 0xffff;
   const basis = await filled(space, [{ kind: "base", id: "base" }], [[base]], gpu);
