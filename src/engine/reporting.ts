@@ -84,13 +84,13 @@ function scoresOf(recipe: Recipe, scored: Scored, samples: ModelSamples | null):
   return scores;
 }
 
-/** Each run against everything it stands beside, and each comparison against the base. */
+/** Each run against all it stands beside, each comparison against the base. */
 function differencesOf(recipe: Recipe, samples: ReadonlyMap<string, ModelSamples>): Report["differences"] {
   const runs = recipe.runs.map(({ id }) => id);
   const compare = recipe.compare.map(({ id }) => id);
   const pairs = [
     ...runs.flatMap((a) => [...runs.filter((b) => b !== a), ...compare, "base", ...recipe.experts.map(({ id }) => id)].map((b) => [a, b])),
-    ...compare.flatMap((a) => ["base", ...recipe.experts.map(({ id }) => id)].map((b) => [a, b])),
+    ...compare.map((a) => [a, "base"]),
   ];
   return pairs.flatMap(([a, b]) => {
     const [one, other] = [samples.get(a), samples.get(b)];
