@@ -153,6 +153,7 @@ export const s = {
     canvas: "Drawing area, 28 by 28 once centred. Arrow keys move the pen, Space puts it down or lifts it.",
     clear: "Clear",
     sample: "Take an unseen sample",
+    here: "draw here",
     hint: "",
     sampleOf: (task: string, label: string) => `An unseen sample of ${task}. The right answer is ${label}.`,
     type: "or type one",

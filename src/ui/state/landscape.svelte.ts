@@ -3,6 +3,9 @@ import type { Lab, Plane } from "../../index.ts";
 import { LEVELS, pointsOf, refine, type Grid } from "../plots/contour.ts";
 import { onPlane, type Extent } from "../plots/plane.ts";
 
+/** A finer level is begun only when it should be done within this: idle time is not free on a small machine. */
+const PATIENCE_MS = 25_000;
+
 export class Landscape {
   grid = $state.raw<Grid | null>(null);
   box = $state.raw<Extent | null>(null);
@@ -32,13 +35,20 @@ export class Landscape {
   async fill(lab: Pick<Lab, "probe">, plane: Plane, box: Extent, samples: number, levels = LEVELS.length): Promise<void> {
     this.clear();
     const turn = this.#turn;
-    const total = LEVELS.slice(0, levels).reduce((_, [columns, rows]) => columns * rows, 0);
+    const sizeOf = (level: number) => (LEVELS[level]?.[0] ?? 0) * (LEVELS[level]?.[1] ?? 0);
+    let total = sizeOf(Math.min(1, levels - 1));
+    const began = performance.now();
     this.box = box;
     this.share = 0;
     let asked = 0;
     let grid: Grid | null = null;
     for (let level = 0; level < levels; level++) {
       const [columns, rows] = LEVELS[level] ?? [0, 0];
+      if (level > 1) {
+        const more = ((performance.now() - began) / Math.max(1, asked)) * (sizeOf(level) - asked);
+        if (more > PATIENCE_MS) break;
+        total = sizeOf(level);
+      }
       const values: number[] = grid ? [...refine(grid).values] : new Array<number>(columns * rows).fill(NaN);
       for (const { column, row, known } of pointsOf(level)) {
         if (known) continue;
