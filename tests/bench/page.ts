@@ -1,5 +1,5 @@
 /** The page `npm run bench` opens: each measurement by name, on a device of its own. */
-import { openGpu, type Gpu } from "../../src/gpu/device.ts";
+import { requestDevice, type Gpu } from "../../src/gpu/device.ts";
 import * as kernels from "./kernels.ts";
 import type { BenchRow } from "./kernels.ts";
 import { benchCandidate, benchScoring } from "./scoring.ts";
@@ -21,13 +21,13 @@ const benches = {
 const bench = {
   names: Object.keys(benches),
   async adapter(): Promise<string> {
-    const gpu = await openGpu();
+    const gpu = await requestDevice();
     const { vendor, architecture, description, isFallback } = gpu?.adapter ?? { vendor: "none", architecture: "", description: "", isFallback: true };
     gpu?.device.destroy();
     return `${description || [vendor, architecture].filter(Boolean).join(" ")}${isFallback ? " (software)" : ""}`;
   },
   async run(name: keyof typeof benches): Promise<BenchRow[]> {
-    const gpu = await openGpu();
+    const gpu = await requestDevice();
     if (!gpu) throw new Error("There is no WebGPU adapter.");
     const rows = await benches[name](gpu);
     gpu.device.destroy();

@@ -39,7 +39,7 @@ test("a second visit needs no server: the page, the runtime, the models and a wh
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
   // Threads, runtime, models and samples without a network.
   await page.getByRole("button", { name: "Merge" }).first().click();
-  await until(page, () => /evaluation|searching|scor/i.test(document.querySelector("[role=status]")?.textContent ?? ""));
+  await until(page, () => /Step 1 of|Done/.test(document.querySelector("[role=status]")?.textContent ?? ""));
 });
 
 test("a browser that refuses service workers has the whole lab all the same", async () => {

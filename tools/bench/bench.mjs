@@ -75,7 +75,9 @@ async function kernelRows(browser, url, only, rows) {
   return adapter;
 }
 
-const wanted = (only, name) => !only?.length || only.some((one) => name.includes(one));
+function wanted(only, name) {
+  return !only?.length || only.some((one) => name.includes(one));
+}
 
 function met({ value, goal }) {
   if (!goal) return null;
@@ -92,4 +94,7 @@ function print(measured, rows, adapter) {
   }
 }
 
-const figure = (value) => (Number.isInteger(value) ? String(value) : Math.abs(value) >= 100 ? value.toFixed(0) : Number(value.toPrecision(3)).toString());
+function figure(value) {
+  if (Number.isInteger(value)) return String(value);
+  return Math.abs(value) >= 100 ? value.toFixed(0) : Number(value.toPrecision(3)).toString();
+}
