@@ -15,6 +15,8 @@ interface ReportSetting {
   runs: readonly ReportRun[];
   /** Scores on `optimise` by model id. */
   optimise: ReadonlyMap<string, Scored>;
+  /** Scores on `validate`, of runs and comparisons, where a recipe has such samples. */
+  validate: ReadonlyMap<string, Scored>;
   tested: readonly Tested[];
   warnings: readonly Extract<LabEvent, { type: "warning" }>[];
   /** Null when nothing was to be verified. */
@@ -23,10 +25,10 @@ interface ReportSetting {
 }
 
 export function reportOf(setting: ReportSetting): { report: Report; predictions: string } {
-  const { recipe, bench, runs, optimise, tested, warnings, verification, began } = setting;
+  const { recipe, bench, runs, optimise, validate, tested, warnings, verification, began } = setting;
   const samples = new Map(tested.filter(({ diverged }) => !diverged).map((model) => [model.id, samplesOf(bench, model)]));
   const scores: Report["scores"] = {};
-  for (const [id, scored] of optimise) scores[id] = scoresOf(recipe, scored, samples.get(id) ?? null);
+  for (const [id, scored] of optimise) scores[id] = scoresOf(recipe, scored, validate.get(id) ?? null, samples.get(id) ?? null);
   const memory = (performance as Performance & { memory?: { usedJSHeapSize: number } }).memory;
   const report: Report = {
     murmuration: 1,
@@ -64,24 +66,31 @@ function samplesOf(bench: Workbench, tested: Tested): ModelSamples {
 
 const untested = { value: null, n: 0, interval: null, how: "none" };
 
-function scoresOf(recipe: Recipe, scored: Scored, samples: ModelSamples | null): Record<string, Score> {
+function scoresOf(recipe: Recipe, scored: Scored, validated: Scored | null, samples: ModelSamples | null): Record<string, Score> {
   const seed = recipe.seeds.search;
   const scores: Record<string, Score> = {};
   for (const task of recipe.tasks) {
     const tested = samples?.tasks.find((one) => one.task === task.id);
     const { value, n, interval, how } = tested ? intervalOf(tested.metric, tested.outputs, tested.clusters, seed) : untested;
-    scores[task.id] = { optimise: scored.metrics[task.id] ?? null, test: value, n, ...(tested?.metric.proportion ? { correct: Math.round((value ?? 0) * n) } : {}), interval, how };
+    scores[task.id] = { optimise: scored.metrics[task.id] ?? null, ...(validated ? { validate: validated.metrics[task.id] ?? null } : {}), test: value, n, ...(tested?.metric.proportion ? { correct: Math.round((value ?? 0) * n) } : {}), interval, how };
   }
-  const total = recipe.tasks.reduce((sum, { weight }) => sum + weight, 0);
   const mean = samples ? meanInterval(samples.tasks, seed) : untested;
   scores.mean = {
-    optimise: scored.fitness === null ? null : recipe.tasks.reduce((sum, { id, weight }) => sum + (weight / total) * (scored.metrics[id] ?? Number.NaN), 0),
+    optimise: meanMetric(recipe, scored),
+    ...(validated ? { validate: meanMetric(recipe, validated) } : {}),
     test: mean.value,
     n: mean.n,
     interval: mean.interval,
     how: mean.how,
   };
   return scores;
+}
+
+/** Weighted mean of the metric over tasks that have a score; null where the model diverged. */
+function meanMetric(recipe: Recipe, { fitness, metrics: values }: Scored): number | null {
+  const scored = recipe.tasks.filter(({ id }) => Number.isFinite(values[id]));
+  const total = scored.reduce((sum, { weight }) => sum + weight, 0);
+  return fitness === null || total === 0 ? null : scored.reduce((sum, { id, weight }) => sum + (weight / total) * values[id], 0);
 }
 
 /** Each run against all it stands beside, each comparison against the base. */

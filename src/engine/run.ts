@@ -82,10 +82,18 @@ export async function runRecipe(setting: RunSetting): Promise<Finished> {
     if (scored.fitness !== null) emit({ type: "baseline", id, fitness: scored.fitness, tasks: scored.tasks });
   }
 
+  const validate = new Map<string, Scored>();
+  if (recipe.tasks.some((task) => size(task.validate) > 0)) {
+    for (const { id } of [...recipe.runs, ...recipe.compare]) {
+      const subject = subjects.get(id);
+      if (subject) validate.set(id, await scorer.score(subject, "validate"));
+    }
+  }
+
   phase("test");
   const tested: Tested[] = await testAll({ recipe, bench, scorer, gate, emit, subjects: inOrder(recipe, subjects, order.only) });
   phase("done");
-  const { report, predictions } = reportOf({ recipe, bench, runs, optimise, tested, warnings, verification: order.mode === "verify" ? context.verification : null, began });
+  const { report, predictions } = reportOf({ recipe, bench, runs, optimise, validate, tested, warnings, verification: order.mode === "verify" ? context.verification : null, began });
   emit({ type: "done" });
   return { report, subjects, references: scorer.references, predictions };
 
@@ -109,6 +117,7 @@ export async function runRecipe(setting: RunSetting): Promise<Finished> {
   }
 }
 
+const size = (samples: number | readonly string[]) => (typeof samples === "number" ? samples : samples.length);
 const coefficients = (row: ArrayLike<number>): Candidate => ({ kind: "coefficients", values: Array.from(row) });
 
 /** Winners first, then comparisons, base and experts: bars fill in by interest. */
