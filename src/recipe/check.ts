@@ -88,7 +88,7 @@ function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: strin
       problems.push(`${path}.lambda.tune must be [low, high] with low below high, not [${list(run.lambda.tune.map(String), ",")}].`);
     }
   }
-  if (run.method === "random" && run.high !== undefined && run.low >= run.high) {
+  if (run.method === "random" && run.low >= run.high) {
     problems.push(`${path}.low must be below ${path}.high, which is ${run.high}.`);
   }
   if (run.method === "pso_merging") {

@@ -21,7 +21,6 @@ export function expand(written: unknown, problems: string[]): unknown {
 
 export function spellOut(recipe: Recipe): Recipe {
   const runs = recipe.runs.map((run) => {
-    if (run.method === "random") return { ...run, high: run.high ?? 2 / recipe.experts.length };
     if (run.method === "pso_merging") return { ...run, start: run.start.map((start) => longStart(start)) };
     return run;
   });

@@ -50,7 +50,7 @@ describe("a recipe", () => {
   test("spelled out is itself a recipe, and stays as it is", () => {
     const once = parseRecipe(recipe((r) => r.runs.push({ method: "random" }, { id: "s", method: "pso_merging", start: ["sparsified_experts", "task_arithmetic", "linear"] })));
     expect(parseRecipe(JSON.parse(JSON.stringify(once)))).toEqual(once);
-    expect(once.runs[1]).toMatchObject({ id: "random", low: 0, high: 1 }); // 2 / experts
+    expect(once.runs[1]).toMatchObject({ id: "random", low: 0, high: 1 });
   });
 
   test("in short form is one run", () => {

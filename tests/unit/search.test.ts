@@ -210,7 +210,7 @@ describe("random search", () => {
     const rows = await follow((await open({ method: "random", evaluations: 20 }, { seed: 2 ** 40 + 3 })).search, hill);
     expect(rows).toHaveLength(20);
     const u = uniform(philox([5, 0, 2, 1], seedKey(2 ** 40 + 3))[0]!);
-    expect(values(rows[5]!.candidate)[2]).toBe(u); // 2 / 2 experts
+    expect(values(rows[5]!.candidate)[2]).toBe(u);
     for (const { candidate } of rows) for (const value of values(candidate).slice(1)) expect(value >= 0 && value < 1).toBe(true);
   });
 });

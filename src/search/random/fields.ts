@@ -5,7 +5,7 @@ import { between, count, runFields } from "../fields.ts";
 export const RANDOM = runFields("random", {
   evaluations: count(1, 100_000).default(50).describe("Candidates drawn and scored"),
   low: between(-100, 100).default(0).describe("Least λ an expert"),
-  high: between(-100, 100).optional().describe("Greatest λ an expert; 2 / number of experts unless given"),
+  high: between(-100, 100).default(1).describe("Greatest λ an expert"),
 });
 
 export type RandomRun = z.output<typeof RANDOM>;

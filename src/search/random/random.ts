@@ -11,14 +11,9 @@ import type { RandomRun } from "./fields.ts";
 /** Draws 0 and 1 are the swarm's. */
 const DRAW = 2;
 
-/** 2/N unless given: so that the mean draw is the plain average. */
-export function highOf(run: Pick<RandomRun, "high">, experts: number): number {
-  return run.high ?? 2 / experts;
-}
-
 export function openRandom(run: RandomRun, { experts, seeds }: Ingredients, columns: readonly string[]): Search {
   const key = seedKey(seeds.search);
-  const spread = highOf(run, experts.length) - run.low;
+  const spread = run.high - run.low;
   return new ListedSearch(run.evaluations, (evaluation) => {
     const lambdas = experts.map((_, i) => run.low + spread * uniform(philox([evaluation, 0, DRAW, i], key)[0] ?? 0));
     return { origin: "random", row: rowOver(columns, experts, 1, lambdas) };
