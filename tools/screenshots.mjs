@@ -44,7 +44,7 @@ async function pictures(browser, url, width) {
   await page.getByText(/Filling in/).first().waitFor();
   await page.getByText(/Filling in/).first().waitFor({ state: "detached", timeout: 600_000 });
   if (values.record && width === 1440) await record(page);
-  await press("Take an unseen sample");
+  await press("Take a sample");
   await page.locator("tr", { hasText: "thai" }).locator("td.figure", { hasText: "%" }).waitFor({ timeout: 120_000 }).catch(() => say("No answers to the sample in two minutes."));
   await both(page, `${width}-after`);
   await context.close();

@@ -30,7 +30,7 @@ test("Merge ends with a sentence; the model is tried, taken home, shared, and th
   expect(await status(page).innerText()).toMatch(/kernels .* · scoring .*/);
   expect(await page.locator("svg [role=img]").count()).toBeGreaterThan(2); // rows of Task by task
 
-  await page.getByRole("button", { name: "Take an unseen sample" }).click();
+  await page.getByRole("button", { name: "Take a sample" }).click();
   await page.getByText(/The right answer is/).waitFor();
   await page.locator("tr.merge td.figure", { hasText: "%" }).waitFor({ timeout: 60_000 });
 

@@ -53,13 +53,13 @@ export interface Band {
   readonly path: string;
 }
 
-/** Filled bands from the lower tenth of the values to the highest; what lies far below is left as paper. */
+/** Filled bands from the lower quarter of the values to the highest; what lies far below is left as paper. */
 export function bandsOf(grid: Grid, width: number, height: number, count = 10): Band[] {
   const fine = 6;
   const [nx, ny] = [(grid.columns - 1) * fine + 1, (grid.rows - 1) * fine + 1];
   const finite = grid.values.filter(Number.isFinite).sort((a, b) => a - b);
   if (finite.length < 4) return [];
-  const low = quantileSorted(finite, 0.12) ?? 0;
+  const low = quantileSorted(finite, 0.25) ?? 0;
   const high = finite[finite.length - 1] ?? 0;
   if (!(high - low > 1e-9)) return [];
   const floor = low - (high - low);

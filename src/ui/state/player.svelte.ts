@@ -2,7 +2,7 @@
 import type { Recording } from "./recording.ts";
 import { SwarmRun } from "./swarmRun.svelte.ts";
 
-const LONGEST_WAIT_MS = 700;
+const LONGEST_WAIT_MS = 220;
 /** Told at once: what comes before the first score is no story. */
 const SETTING = ["loaded", "phase", "baseline", "progress", "resumed", "paused"];
 
