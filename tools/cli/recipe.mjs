@@ -31,7 +31,11 @@ export function readRecipe(what) {
   }
 }
 
-/** The recipe as asked for: the JSON with `--set` and `--seed` applied, checked; a bad one is told in the schema's own words. */
+/**
+ * The recipe as asked for: the JSON with `--set` and `--seed` applied, checked; a bad one is told in the schema's own words.
+ * @param {any} raw
+ * @param {{ set?: string[], seed?: number | null }} [changes]
+ */
 export async function ask(raw, { set = [], seed = null } = {}) {
   const { applySetting, parseRecipe } = await app();
   return told(() => {
