@@ -101,7 +101,7 @@ export const s = {
     title: "The swarm",
     sub: (samples: string) => `Each dot is a whole network. Shade: score on ${samples}, on a flat cut through the space of weights.`,
     noShade: "Each dot is a whole network, placed on a flat cut through the space of weights.",
-    samples: (n: number | null) => (n === null ? "the samples the search sees" : `${n} samples a task`),
+    samples: (n: number) => `${n} of the search's samples a task`,
     axes: (x: string, y: string) => `→ ${x}  ↑ ${y}.`,
     projection: "A projection: dots off the plane are drawn where they fall on it, fainter the further away.",
     direction: "Directions",

@@ -3,7 +3,7 @@ import { isLabError, type DeviceInfo, type Journal, type Lab, type LabEvent, typ
 import { averageRow, rowOf } from "../plots/plane.ts";
 import { swarmMap } from "../plots/swarmMap.ts";
 import { s } from "../strings.ts";
-import { Landscape } from "./landscape.svelte.ts";
+import { Landscape, PROBE_SAMPLES } from "./landscape.svelte.ts";
 import { Player } from "./player.svelte.ts";
 import { journalOf, LastRun, Recorder, type Recording } from "./recording.ts";
 import { recipeOf, Settings, type Preset } from "./settings.svelte.ts";
@@ -22,9 +22,6 @@ interface Options {
   readonly storage?: string;
   readonly presets?: readonly Preset[];
 }
-
-/** Samples a task of one landscape point: enough for the shape, few enough to be quick. */
-const PROBE_SAMPLES = 20;
 
 export class App {
   readonly settings = new Settings();

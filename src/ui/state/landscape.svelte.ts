@@ -3,6 +3,8 @@ import type { Lab, Plane } from "../../index.ts";
 import { LEVELS, pointsOf, refine, type Grid } from "../plots/contour.ts";
 import { onPlane, type Extent } from "../plots/plane.ts";
 
+/** Samples a task of one point: enough for the shape, few enough to be quick. */
+export const PROBE_SAMPLES = 20;
 /** A finer level is begun only when it should be done within this: idle time is not free on a small machine. */
 const PATIENCE_MS = 25_000;
 
