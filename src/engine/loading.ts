@@ -45,7 +45,11 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
     { baseId: "base", names: base.names },
   );
   const sources = await Promise.all(recipe.tasks.map((task) => hub.samples(sourceOf(task), onProgress)));
-  for (const { warnings } of [...models.map(({ model }) => model), ...sources]) for (const warning of warnings ?? []) emit({ type: "warning", ...warning });
+  const said = new Set<string>(); // a full disk is one piece of news, not one a file
+  for (const warning of [...models.map(({ model }) => model), ...sources].flatMap(({ warnings }) => warnings ?? [])) {
+    if (!said.has(warning.code)) emit({ type: "warning", ...warning });
+    said.add(warning.code);
+  }
   models.forEach(({ id, model }, index) => checkDigests(id, model, index === 0 ? recipe.base.sha256 : recipe.experts[index - 1].sha256));
   const tasks = recipe.tasks.map((task, index) => loadTask(recipe, task, sources[index], models, alignment));
   return {

@@ -70,7 +70,8 @@ export class ThreadedLab implements Lab {
     };
   }
 
-  run(recipe: RecipeInput | Recipe, options?: RunOptions): Promise<Report> {
+  /** Also a recipe that cannot be read is a rejection here, not an exception. */
+  async run(recipe: RecipeInput | Recipe, options?: RunOptions): Promise<Report> {
     return this.start(recipe, options).done;
   }
 
