@@ -40,7 +40,7 @@ async function one(browser, url, recipe, seed) {
     { id: "ta-tuned", method: "task_arithmetic", lambda: { tune: [0.05, 1.5], evaluations: plan } },
   ];
   const runs = [search, { id: "random", method: "random", evaluations: plan }];
-  const job = { recipe: { ...recipe, runs, compare, export: search.id, seeds: { samples: seed, search: seed } }, options: { storage: "bench" } };
+  const job = { recipe: { ...recipe, runs, compare, export: search.id, seeds: { samples: seed, search: seed } }, options: { storage: "bench" }, only: ["base", search.id, "average", "ta-tuned", "random"] };
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.goto(`${url}headless.html`);
