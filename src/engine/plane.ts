@@ -56,7 +56,11 @@ function principalFrame(setting: Setting): Frame | null {
     axes.push(axis);
     kernel = kernel.map((line, i) => line.map((entry, j) => entry - value * vector[i] * vector[j]));
   }
-  const names = axes.map((axis) => nameOf(setting, axis, centred.slice(1))) as [string, string];
+  const [first, second] = axes.map((axis) => nameOf(setting, axis, centred.slice(1)));
+  // Few experts may lead both ways: then the second axis is named by what lies at its other end.
+  const other = first === second ? nameOf(setting, axes[1].map((entry) => -entry), centred.slice(1)) : null;
+  if (other) axes[1] = axes[1].map((entry) => -entry);
+  const names: [string, string] = [first, other ?? second];
   return { origin: mean, e1: axes[0], e2: axes[1], names };
 }
 

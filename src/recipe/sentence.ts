@@ -36,9 +36,9 @@ export function resultSentence(report: Told, model = report.recipe.export, again
 function compared(report: Told, { estimate, interval: [low, high] }: Difference, name: string): SentencePart[] {
   const figures = figuresOf(report);
   const span = `(95 %: ${figures.bare(low)} to ${figures.bare(high)})`;
-  const size = { text: figures.said(Math.abs(estimate)), emphasis: "figure" as const };
-  if (low > 0) return [size, { text: ` above ${name} ${span}` }];
-  if (high < 0) return [size, { text: ` below ${name} ${span}`, emphasis: "loss" }];
+  const size = (emphasis: "figure" | "loss") => ({ text: figures.said(Math.abs(estimate)), emphasis });
+  if (low > 0) return [size("figure"), { text: ` above ${name} ${span}` }];
+  if (high < 0) return [size("loss"), { text: ` below ${name} ${span}`, emphasis: "loss" }];
   return [{ text: `which these samples cannot tell from ${name}: a difference of ${figures.said(estimate)} ${span}` }];
 }
 

@@ -220,7 +220,7 @@ export const s = {
   error: { title: "That did not work", close: "Close", again: "Try again", tips: {
     offline: "Check the connection, then press Merge again.",
     "out-of-memory": "Close other tabs, leave an expert out, or choose the subspace swarm.",
-    quota: "Free some space: the list under Recipe shows what is cached.",
+    quota: "Free some space on this device; the run itself goes on from memory.",
     "device-lost": "Press Merge again; it will run without the GPU.",
     hang: "Press Merge again; it goes on from a fresh thread.",
     "bad-recipe": "The settings that are shown still stand; change the value it names.",
