@@ -84,10 +84,10 @@ test("Space pauses and resumes, → steps, R resets, and the seed stays", async 
 });
 
 test.for(["#%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "#__proto__", `#${"A".repeat(300_000)}`])("a hostile link is text and starts nothing: %.30s", async (hash) => {
-  const { page, requests } = await visit((await site()).url + hash);
+  const { page, asked } = await visit((await site()).url + hash);
   await page.getByRole("alert").getByText(/could not be read/).waitFor();
   expect(await page.locator("[role=alert] img").count()).toBe(0);
-  expect(requests.filter((address) => address.endsWith(".onnx"))).toEqual([]);
+  expect(asked.filter((address) => address.endsWith(".onnx"))).toEqual([]);
   await merge(page).waitFor();
 });
 

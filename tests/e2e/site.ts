@@ -44,8 +44,10 @@ export interface Visit {
   context: BrowserContext;
   /** Errors of the page so far: uncaught ones and console.error. */
   errors: string[];
-  /** Every address the page and its workers asked for. */
+  /** Every address the page, its workers and its service worker asked for. */
   requests: string[];
+  /** Those without the service worker's, which keeps the whole site for offline use whatever the page does. */
+  asked: string[];
 }
 
 /** A fresh profile on `url`; closed when the test ends. */
@@ -55,14 +57,18 @@ export async function visit(url: string | null, options: BrowserContextOptions &
   toClose.push(() => context.close());
   const errors: string[] = [];
   const requests: string[] = [];
-  context.on("request", (request) => requests.push(request.url()));
+  const asked: string[] = [];
+  context.on("request", (request) => {
+    requests.push(request.url());
+    if (!request.serviceWorker()) asked.push(request.url());
+  });
   context.on("weberror", (error) => errors.push(String(error.error())));
   context.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());
   });
   const page = await context.newPage();
   if (url) await page.goto(url);
-  return { page, context, errors, requests };
+  return { page, context, errors, requests, asked };
 }
 
 /** Waits for something to be true of a page, across reloads. The site's policy forbids `eval`, and so `waitForFunction`. */
