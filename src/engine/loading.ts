@@ -102,12 +102,18 @@ function loadTask(recipe: Recipe, task: RecipeTask, source: LoadedSamples, model
     return {
       ids: indices.map((index) => from.id[index]),
       labels: Int32Array.from(indices, (index) => labelOf[from.label[index]]),
-      clusters: from.cluster ? indices.map((index) => (from.cluster as string[])[index]) : null,
+      clusters: clustersOf(from.cluster, indices),
       pixels: pixelValues(bytes, indices.length, source, preprocessor),
       count: indices.length,
     };
   };
   return { recipe: task, id: task.id, head, labels, sides: { optimise: side("optimise"), validate: side("validate"), test: side("test") } };
+}
+
+/** Null where every sample is a source of its own: then they are independent, and simpler intervals hold. */
+function clustersOf(clusters: readonly string[] | null, indices: readonly number[]): string[] | null {
+  const own = clusters && indices.map((index) => clusters[index]);
+  return own && new Set(own).size < own.length ? own : null;
 }
 
 /** Sample label → class of the head, by name; a head that only says LABEL_0, LABEL_1 … is taken in order. */
