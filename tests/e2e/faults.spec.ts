@@ -48,6 +48,21 @@ describe("the GPU process dies", () => {
   });
 });
 
+test("a merge thread that hangs is started again and goes on after its last evaluation", async () => {
+  const { page } = await visit(`${(await site()).url}headless.html`);
+  let hung = false;
+  const { report, events } = await run(page, { recipe: asked, options: options({ watchdogMs: 8000 }) }, (event) => {
+    if (event.type !== "scored" || event.evaluation !== 6 || hung) return;
+    hung = true;
+    const worker = page.workers().find((one) => one.url().includes("merge"));
+    // A loop that never ends, in the thread itself: its timers are blocked too, as by a runtime that hangs.
+    void worker?.evaluate("for (;;);").catch(() => undefined);
+  });
+  expect(hung).toBe(true);
+  expect(events.filter((event) => event.type === "recovered").map(({ what }) => what)).toEqual(["worker"]);
+  expect(course(report)).toEqual(course(whole));
+});
+
 test("without WebGPU the kernels' twins make the same run", async () => {
   const browser = await ownBrowser({ without: ["--enable-unsafe-webgpu"], args: ["--disable-features=WebGPU"] });
   const { page } = await visit(`${(await site()).url}headless.html`, { browser });
