@@ -7,7 +7,7 @@ import { addBlocks, type Reduction, reduceBlocks } from "./reduce/reduce.cpu.ts"
 import { bernoulli } from "./sparsify/bernoulli/bernoulli.cpu.ts";
 import { maskFactor } from "./sparsify/factor.ts";
 import { magnitude } from "./sparsify/magnitude/magnitude.cpu.ts";
-import { countNonFinite, surveyVector, taskVector, throughHalf } from "./task-vector.ts";
+import { countNonFinite, overwrite, surveyVector, taskVector, throughHalf } from "./task-vector.ts";
 import type { Basis, DirectionSpec, Segment, Slot, Space } from "./types.ts";
 
 /** One segment of all directions. */
@@ -141,12 +141,7 @@ export class CpuSlot implements Slot {
   }
 
   async write(weights: readonly Float32Array[]): Promise<{ nonFinite: boolean }> {
-    let nonFinite = false;
-    this.arrays.forEach((array, i) => {
-      array.set(weights[i] as Float32Array);
-      nonFinite ||= countNonFinite(array) > 0;
-    });
-    return { nonFinite };
+    return { nonFinite: overwrite(this.arrays, weights) };
   }
 
   async read(): Promise<Float32Array[]> {

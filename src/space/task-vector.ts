@@ -43,3 +43,13 @@ export function countNonFinite(values: Float32Array): number {
   for (let i = 0; i < values.length; i++) if ((values[i] as number) - (values[i] as number) !== 0) count++;
   return count;
 }
+
+/** Arrays ← weights, one a segment; true when some weight is not a finite number. */
+export function overwrite(arrays: readonly Float32Array[], weights: readonly Float32Array[]): boolean {
+  let nonFinite = false;
+  arrays.forEach((array, i) => {
+    array.set(weights[i] as Float32Array); // one a segment on both sides
+    nonFinite ||= countNonFinite(array) > 0;
+  });
+  return nonFinite;
+}

@@ -5,7 +5,7 @@
 import { Staging } from "../../gpu/readback.ts";
 import type { GpuBasis } from "../basis.gpu.ts";
 import type { Materialiser } from "../materialise/materialise.ts";
-import { countNonFinite } from "../task-vector.ts";
+import { overwrite } from "../task-vector.ts";
 import type { Slot } from "../types.ts";
 import { planRounds, type Round, scratchElements, stagingElements } from "./rounds.ts";
 
@@ -80,12 +80,7 @@ export class CpuBoundSlot implements Slot {
   }
 
   async write(weights: readonly Float32Array[]): Promise<{ nonFinite: boolean }> {
-    let nonFinite = false;
-    this.arrays.forEach((array, i) => {
-      array.set(weights[i] as Float32Array);
-      nonFinite ||= countNonFinite(array) > 0;
-    });
-    return { nonFinite };
+    return { nonFinite: overwrite(this.arrays, weights) };
   }
 
   async read(): Promise<Float32Array[]> {
