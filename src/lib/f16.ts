@@ -1,4 +1,4 @@
-/** Half floats and bfloat16: f32 ↔ 16 bits, round to nearest, ties to even; NaN stays NaN, too large becomes infinity. */
+/** Half floats: f32 ↔ 16 bits, round to nearest, ties to even; NaN stays NaN, too large becomes infinity. */
 const one = new Float32Array(1);
 const oneBits = new Uint32Array(one.buffer);
 
@@ -22,18 +22,6 @@ export function f32FromF16(half: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-export function bf16FromF32(value: number): number {
-  one[0] = value;
-  const bits = oneBits[0] as number;
-  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40; // stays a NaN
-  return evenShift(bits, 16) & 0xffff;
-}
-
-export function f32FromBf16(bits: number): number {
-  oneBits[0] = bits << 16;
-  return one[0] as number;
-}
-
 /** Shift right, rounding to nearest even. A carry runs into the exponent, as it should. */
 function evenShift(bits: number, by: number): number {
   const kept = bits >>> by;
@@ -42,29 +30,49 @@ function evenShift(bits: number, by: number): number {
   return rest > half || (rest === half && kept & 1) ? kept + 1 : kept;
 }
 
-type HalfArray = new (from: Float32Array) => { readonly buffer: ArrayBuffer };
-const NativeHalf = (globalThis as { Float16Array?: HalfArray }).Float16Array; // ten times faster, where it is
+type HalfArray = Float32Array; // as far as set() goes
+const NativeHalf = (globalThis as { Float16Array?: new (buffer: ArrayBufferLike, offset: number, length: number) => HalfArray }).Float16Array;
 
-export function f16Array(values: Float32Array): Uint16Array<ArrayBuffer> {
-  if (NativeHalf) return new Uint16Array(new NativeHalf(values).buffer);
-  return Uint16Array.from(values, f16FromF32);
+/** `out` ← `values`; both as long. */
+export function f16Into(values: Float32Array, out: Uint16Array): void {
+  if (NativeHalf) new NativeHalf(out.buffer, out.byteOffset, values.length).set(values);
+  else roundInto(values, out);
+}
+
+/** The bulk of f16FromF32, in signed words. */
+function roundInto(values: Float32Array, out: Uint16Array): void {
+  const all = new Int32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < all.length; i++) {
+    const bits = all[i] as number;
+    const size = bits & 0x7fffffff;
+    let half: number;
+    if (size >= 0x47800000) half = size > 0x7f800000 ? 0x7e00 : 0x7c00;
+    else if (size >= 0x38800000) half = ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) | 0) >>> 13;
+    else {
+      one[0] = Math.abs(values[i] as number) + 0.5; // f32 at 0.5 has steps of 2⁻²⁴, a subnormal half's: the sum rounds for us
+      half = (oneBits[0] as number) - 0x3f000000;
+    }
+    out[i] = ((bits >>> 16) & 0x8000) | half;
+  }
 }
 
 /** Every half once: 256 kB, made when first needed. */
 let table: Float32Array | null = null;
 
-export function f32FromF16Array(halves: Uint16Array): Float32Array<ArrayBuffer> {
+/** `out` ← `halves`; both as long. */
+export function f32FromF16Into(halves: Uint16Array, out: Float32Array): void {
   table ??= Float32Array.from({ length: 65536 }, (_, half) => f32FromF16(half));
-  const out = new Float32Array(halves.length);
-  for (let i = 0; i < out.length; i++) out[i] = table[halves[i] as number] as number;
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i] as number] as number;
+}
+
+export function f16Array(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const out = new Uint16Array(values.length);
+  f16Into(values, out);
   return out;
 }
 
-export function bf16Array(values: Float32Array): Uint16Array<ArrayBuffer> {
-  return Uint16Array.from(values, bf16FromF32);
-}
-
-export function f32FromBf16Array(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  const bits = Uint32Array.from(halves, (half) => half << 16);
-  return new Float32Array(bits.buffer);
+export function f32FromF16Array(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(halves.length);
+  f32FromF16Into(halves, out);
+  return out;
 }

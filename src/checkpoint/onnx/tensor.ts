@@ -1,6 +1,7 @@
 /** One TensorProto ↔ numbers: raw or typed data, inside the file or in a file beside it. */
+import { bf16Array, f32FromBf16Array } from "../../lib/bf16.ts";
 import { LabError } from "../../lib/error.ts";
-import { bf16Array, f16Array, f32FromBf16Array, f32FromF16Array } from "../../lib/f16.ts";
+import { f16Array, f32FromF16Array } from "../../lib/f16.ts";
 import type { OnnxWeight } from "../types.ts";
 import { DataType, type TensorProto, typeName } from "./proto.ts";
 
