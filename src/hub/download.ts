@@ -4,6 +4,7 @@
  */
 import { createSHA256 } from "hash-wasm";
 import { isLabError, LabError } from "../lib/error.ts";
+import { mayPass, refusal } from "../lib/http.ts";
 import type { HubProgress } from "../threads/hub.ts";
 
 export interface Wanted {
@@ -41,7 +42,7 @@ async function attempt(wanted: Wanted, cache: RequestCache, onProgress?: HubProg
       await stream(wanted, got, cache, onProgress);
       return await verified(wanted, got, onProgress);
     } catch (error) {
-      if (!mayPass(error) || tries >= (wanted.tries ?? TRIES)) throw plain(error, wanted, tries);
+      if (!worthATry(error) || tries >= (wanted.tries ?? TRIES)) throw plain(error, wanted, tries);
       await sleep(BACK_OFF_MS[tries - 1] ?? 0);
     }
   }
@@ -68,7 +69,7 @@ async function stream(wanted: Wanted, got: Got, cache: RequestCache, onProgress?
 }
 
 async function receive(response: Response, wanted: Wanted, got: Got, resume: boolean, silence: Silence, onProgress?: HubProgress): Promise<void> {
-  if (!response.ok) throw refusal(response, wanted);
+  if (!response.ok) throw mayPass(response.status) ? new Passing(response.status) : refusal(response.status, wanted.name);
   const continues = resume && response.status === 206 && response.headers.get("Content-Range")?.startsWith(`bytes ${got.loaded}-`);
   if (!continues) Object.assign(got, { chunks: [], loaded: 0 });
   const etag = response.headers.get("ETag");
@@ -145,20 +146,11 @@ class Passing extends Error {
   }
 }
 
-function refusal({ status }: Response, { name }: Wanted): Error {
-  if (status === 404 || status === 410) return new LabError("not-found", `${name} is not there (HTTP ${status}). Check the reference for typing errors.`, { details: { file: name } });
-  if (status === 401 || status === 403) return new LabError("gated", `${name} may not be read without permission (HTTP ${status}). Ask for access on its page, then enter your token.`, { details: { file: name } });
-  if (status === 429 || status >= 500) return new Passing(status);
-  return new LabError("not-found", `${name} cannot be read (HTTP ${status}).`, { details: { file: name } });
-}
-
-const mayPass = (error: unknown): boolean => error instanceof Passing || error instanceof TypeError;
+const worthATry = (error: unknown): boolean => error instanceof Passing || error instanceof TypeError;
 
 function plain(error: unknown, { name }: Wanted, tries: number): unknown {
-  if (!mayPass(error)) return error;
-  if (error instanceof Passing && error.status === 429) {
-    return new LabError("rate-limited", `The server asks for patience with ${name} (HTTP 429). Wait a minute and try again.`, { cause: error, details: { file: name } });
-  }
+  if (!worthATry(error)) return error;
+  if (error instanceof Passing && error.status === 429) return refusal(429, name, error);
   const why = error instanceof Passing ? `the server answers HTTP ${error.status}` : "the network or the server does not answer";
   return new LabError("offline", `${name} could not be downloaded: ${why}${tries > 1 ? `, ${tries} times in a row` : ""}. Check the connection and try again.`, { cause: error, details: { file: name } });
 }

@@ -11,6 +11,8 @@ export type LabErrorCode =
   | "length-mismatch"
   | "bad-onnx"
   | "unsupported-onnx"
+  | "bad-safetensors"
+  | "unsupported-safetensors"
   | "bad-samples"
   | "shape-mismatch"
   | "graph-mismatch"
