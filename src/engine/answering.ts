@@ -1,4 +1,5 @@
 /** One drawing, many models: each says what it sees, through its own head or the asked task's. */
+import type { ImagePreprocessor } from "../checkpoint/types.ts";
 import { pixelValues } from "../fitness/images.ts";
 import { softmax } from "../fitness/logits.ts";
 import { LabError } from "../lib/error.ts";
@@ -16,24 +17,40 @@ export async function answerDrawing(bench: Workbench, image: Uint8Array, models:
   const answers: Answer[] = [];
   for (const { id, subject } of models) {
     await bench.persist(() => ("weights" in subject ? bench.placeWeights(subject.weights) : bench.place(subject.candidate, subject.residence)));
-    let surest: Answer | null = null;
-    for (const one of tasks) {
-      const answer = await answerOne(bench, one, id, image);
-      if (!surest || answer.probability > surest.probability) surest = answer;
-    }
-    if (surest) answers.push(surest);
+    const ranked = await answerAll(bench, tasks, id, image);
+    const surest = ranked.reduce((best, answer) => (answer.probability > best.probability ? answer : best));
+    answers.push(surest);
   }
   return answers;
 }
 
-async function answerOne(bench: Workbench, task: LoadedTask, id: string, image: Uint8Array): Promise<Answer> {
-  const head = bench.loaded.models.find((model) => model.id === task.head)?.model;
-  if (!head?.preprocessor) throw new LabError("bad-samples", `The model whose head scores ${task.id} takes no images.`);
-  const { width, height, channels } = head.preprocessor;
-  if (image.length !== width * height * channels) {
-    throw new LabError("bad-arguments", `The image has ${image.length} bytes where ${width}×${height}×${channels} are needed.`);
+/** One answer a task. Pictures that are prepared alike go through the model once for all their tasks. */
+async function answerAll(bench: Workbench, tasks: readonly LoadedTask[], id: string, image: Uint8Array): Promise<Answer[]> {
+  const alike = new Map<string, LoadedTask[]>();
+  for (const task of tasks) {
+    const key = JSON.stringify(preprocessorOf(bench, task));
+    alike.set(key, [...(alike.get(key) ?? []), task]);
   }
-  const logits = await bench.answer(task, pixelValues(image, 1, { width, height, channels }, head.preprocessor));
+  const answers: Answer[] = [];
+  for (const group of alike.values()) {
+    const preprocessor = preprocessorOf(bench, group[0]);
+    const { width, height, channels } = preprocessor;
+    if (image.length !== width * height * channels) {
+      throw new LabError("bad-arguments", `The image has ${image.length} bytes where ${width}×${height}×${channels} are needed.`);
+    }
+    const logits = await bench.answer(group, pixelValues(image, 1, { width, height, channels }, preprocessor));
+    answers.push(...group.map((task, i) => read(task, id, logits[i])));
+  }
+  return answers;
+}
+
+function read(task: LoadedTask, id: string, logits: Float32Array): Answer {
   const ranked = [...softmax(logits)].map((probability, index) => ({ label: task.labels[index] ?? String(index), probability })).sort((a, b) => b.probability - a.probability);
   return { id, task: task.id, label: ranked[0].label, probability: ranked[0].probability, top: ranked.slice(0, shownLabels) };
+}
+
+function preprocessorOf(bench: Workbench, task: LoadedTask): ImagePreprocessor {
+  const { preprocessor } = bench.loaded.models.find((model) => model.id === task.head)?.model ?? {};
+  if (!preprocessor) throw new LabError("bad-samples", `The model whose head scores ${task.id} takes no images.`);
+  return preprocessor;
 }

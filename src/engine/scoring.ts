@@ -26,6 +26,17 @@ export interface Scored {
 /** What is scored: a candidate, resident particles included, or plain weights. */
 export type Subject = { candidate: Candidate; residence?: Residence } | { weights: readonly Float32Array[] };
 
+export interface ScoreOptions {
+  readonly tasks?: readonly string[];
+  /** First samples of each task; all when left out. */
+  readonly count?: number;
+  readonly onPlaced?: (ms: number) => void;
+  /** Asks the gate for nothing: a guest's own work. */
+  readonly quiet?: boolean;
+  /** What will likely be scored next. */
+  readonly next?: Candidate | null;
+}
+
 export class Scorer {
   readonly #bench: Workbench;
   readonly #recipe: Recipe;
@@ -40,7 +51,7 @@ export class Scorer {
   }
 
   /** Materialises and scores on one side, all tasks (or those named), the first `count` samples of each (or all). */
-  score(subject: Subject, side: Side, options: { tasks?: readonly string[]; count?: number; onPlaced?: (ms: number) => void; quiet?: boolean } = {}): Promise<Scored> {
+  score(subject: Subject, side: Side, options: ScoreOptions = {}): Promise<Scored> {
     return this.#bench.persist(() => this.#scoreOnce(subject, side, options));
   }
 
@@ -48,15 +59,13 @@ export class Scorer {
     return "weights" in subject ? this.#bench.placeWeights(subject.weights) : this.#bench.place(subject.candidate, subject.residence);
   }
 
-  async #scoreOnce(subject: Subject, side: Side, options: { tasks?: readonly string[]; count?: number; onPlaced?: (ms: number) => void; quiet?: boolean }): Promise<Scored> {
+  async #scoreOnce(subject: Subject, side: Side, options: ScoreOptions): Promise<Scored> {
     const begin = performance.now();
     const { nonFinite } = await this.place(subject);
     const materialiseMs = performance.now() - begin;
     options.onPlaced?.(materialiseMs);
     if (!options.quiet) await this.#gate.pass("phase");
     const tasks = this.#bench.loaded.tasks.filter(({ id }) => options.tasks?.includes(id) ?? true);
-    const samples: Record<string, SampleScores> = {};
-    let finite = !nonFinite;
     let served = this.#gate.served;
     const between = async () => {
       if (options.quiet) return;
@@ -65,11 +74,13 @@ export class Scorer {
       served = this.#gate.served;
       await this.place(subject); // a guest wrote the slot while the run was paused
     };
-    for (const task of tasks) {
-      if (!finite) break;
-      samples[task.id] = await this.#bench.score(task, side, between, options.count);
-      finite = samples[task.id].finite;
-    }
+    if (options.next && !options.quiet) this.#bench.ahead(options.next);
+    const scores = nonFinite ? [] : await this.#bench.score(tasks, side, between, options.count);
+    const samples: Record<string, SampleScores> = {};
+    tasks.forEach(({ id }, i) => {
+      if (scores[i]) samples[id] = scores[i];
+    });
+    const finite = !nonFinite && scores.every((score) => score?.finite);
     return { ...this.#values(samples, side, finite), samples, materialiseMs };
   }
 

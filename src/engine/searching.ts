@@ -90,7 +90,7 @@ async function follow(context: RunContext, run: AnyRun, search: Search, residenc
     if (!proposal || gate.stopRequested) break;
     const { candidate } = proposal;
     emit({ type: "proposed", run: run.id, evaluation: proposal.evaluation, step: proposal.step, particle: proposal.particle, origin: proposal.origin, candidate });
-    const scored = await scoreProposal(context, run.id, proposal, residence);
+    const scored = await scoreProposal(context, run.id, proposal, search.peek(), residence);
     if (!scored.replayed) await gate.pass("phase");
     const outcome = await search.tell(scored.fitness);
     const row: TraceRow = {
@@ -120,10 +120,11 @@ function known(context: RunContext, run: string, proposal: Proposal): boolean {
 type ToTell = Pick<Scored, "fitness" | "tasks" | "counts"> & { replayed: boolean };
 
 /** From the journal where it is known, else materialised and scored here; when verifying, both. */
-async function scoreProposal(context: RunContext, run: string, proposal: Proposal, residence: Residence | undefined): Promise<ToTell> {
+async function scoreProposal(context: RunContext, run: string, proposal: Proposal, next: Candidate | null, residence: Residence | undefined): Promise<ToTell> {
   const shared = context.journal.get(journalKey(run, proposal.evaluation));
   if (shared && context.mode === "run") return { fitness: shared.fitness, tasks: shared.tasks, counts: shared.counts ?? {}, replayed: true };
   const local = await context.scorer.score(residence ? { candidate: proposal.candidate, residence } : { candidate: proposal.candidate }, "optimise", {
+    next,
     onPlaced: (ms) => context.emit({ type: "materialised", run, evaluation: proposal.evaluation, ms }),
   });
   if (!shared) return { ...local, replayed: false };

@@ -34,21 +34,18 @@ export async function testAll({ recipe, bench, scorer, gate, emit, subjects }: T
   for (const [id, subject] of subjects) {
     await gate.pass("particle");
     const samples: Record<string, SampleScores> = {};
-    let diverged = false;
+    const scored = await scorer.score(subject, "test", { tasks: tasks.map((task) => task.id) });
+    const diverged = scored.fitness === null;
+    if (!diverged) Object.assign(samples, scored.samples);
     for (const task of tasks) {
-      const scored = await scorer.score(subject, "test", { tasks: [task.id] });
-      done += 1;
-      diverged ||= scored.fitness === null;
-      const own = scored.samples[task.id];
-      if (diverged || !own) break;
-      samples[task.id] = own;
       const values = taskSamples(task, { id, samples, diverged });
       if (!values) continue;
       const { value, n, interval } = intervalOf(values.metric, values.outputs, values.clusters, recipe.seeds.search);
       emit({ type: "tested", id, task: task.id, value, n, interval: interval && [interval[0], interval[1]] });
-      const elapsedMs = performance.now() - begin;
-      emit({ type: "progress", phase: "test", done, total, secondsLeft: ((elapsedMs / done) * (total - done)) / 1000 });
     }
+    done += tasks.length;
+    const elapsedMs = performance.now() - begin;
+    emit({ type: "progress", phase: "test", done, total, secondsLeft: ((elapsedMs / done) * (total - done)) / 1000 });
     if (diverged) emit({ type: "warning", code: "diverged", message: `${id} gives scores that are not finite numbers; it has no test scores.`, details: { model: id } });
     all.push({ id, samples, diverged });
   }

@@ -4,7 +4,7 @@
  */
 import type { Feeds } from "../fitness/runtime.ts";
 import { cpuTensor, gpuTensor, runtimeMeter } from "../fitness/runtime.ts";
-import { Evaluator } from "../fitness/evaluator.ts";
+import { Evaluator, type Port } from "../fitness/evaluator.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import { LabError, isLabError } from "../lib/error.ts";
 import type { Candidate } from "../search/types.ts";
@@ -15,6 +15,7 @@ import type { LabEvent } from "../threads/events.ts";
 import type { EngineOptions } from "../threads/merge.ts";
 import { coefficientsOf } from "./candidates.ts";
 import { equip, type Equipment } from "./equipment.ts";
+import { type Heads, loadHeads } from "./heads.ts";
 import type { Hub, Loaded, LoadedTask, Side } from "./loading.ts";
 import { Residence } from "./residence.ts";
 
@@ -24,7 +25,6 @@ interface Setup {
   readonly basis: Basis;
   readonly slot: Slot;
   readonly evaluator: Evaluator;
-  readonly weights: Feeds;
   readonly lost: Promise<never>;
 }
 
@@ -34,7 +34,8 @@ export class Workbench {
   readonly #hub: Hub;
   readonly #options: EngineOptions;
   readonly #emit: (event: LabEvent) => void;
-  readonly #heads = new Map<string, Feeds>();
+  readonly #fed = new WeakMap<readonly Float32Array[], Feeds>();
+  #heads: Heads | null = null;
   readonly #residences = new Map<Residence, number>();
   #setup: Setup | null = null;
   #losses: number;
@@ -90,7 +91,8 @@ export class Workbench {
       });
     }
     this.#emit({ type: "loading", file: "graph", state: "compile", loaded: 0, total: alignment.graph.byteLength });
-    const session = await tools.runtime.session(alignment.graph, "the base");
+    this.#heads ??= await loadHeads(this.loaded, this.#hub);
+    const session = await tools.runtime.session(this.#heads.graph, "the base");
     const slot = basis.openSlot(tools.runtime.provider === "webgpu" ? "gpu" : "cpu");
     const evaluator = new Evaluator({ session, batch, ...this.#ports() });
     const lost = tools.gpu
@@ -100,8 +102,7 @@ export class Workbench {
       : new Promise<never>(() => undefined);
     lost.catch(() => undefined);
     this.#inferencesBefore = this.inferences;
-    this.#setup = { equipment: tools, basis, slot, evaluator, weights: this.#feeds(slot), lost };
-    await this.#loadHeads();
+    this.#setup = { equipment: tools, basis, slot, evaluator, lost };
     this.#emit({ type: "loading", file: "graph", state: "warm-up", loaded: alignment.graph.byteLength, total: alignment.graph.byteLength });
   }
 
@@ -114,6 +115,14 @@ export class Workbench {
     return this.#orLost(residence.show(candidate.particle, candidate.what, slot));
   }
 
+  /** The candidate that is likely placed next, begun while this one is scored. */
+  ahead(candidate: Candidate): void {
+    const { slot } = this.#ready;
+    if (!slot.ahead || candidate.kind === "resident") return;
+    const table = coefficientsOf(candidate, this.directions.length, this.loaded.alignment.space.segments.length);
+    if (table) slot.ahead(table);
+  }
+
   /** Writes given weights into the slot, e.g. rounded ones; one array a segment. */
   placeWeights(weights: readonly Float32Array[]): Promise<{ nonFinite: boolean }> {
     return this.#orLost(this.#ready.slot.write(weights));
@@ -123,17 +132,21 @@ export class Workbench {
     return this.#orLost(this.#ready.slot.read());
   }
 
-  /** Scores what the slot holds on one side of a task. */
-  score(task: LoadedTask, side: Side, between: () => Promise<void>, count?: number): Promise<SampleScores> {
-    const { evaluator, weights } = this.#ready;
-    const set = task.sides[side];
-    const part = count === undefined || count >= set.count ? set : { ...set, count, labels: set.labels.subarray(0, count) };
-    return this.#orLost(evaluator.score(weights, this.#head(task.head), part, between));
+  /** Scores what the slot holds on one side of tasks, one entry a task; null: it diverged before that task's turn. */
+  score(tasks: readonly LoadedTask[], side: Side, between: () => Promise<void>, count?: number): Promise<(SampleScores | null)[]> {
+    const { evaluator, slot } = this.#ready;
+    const jobs = tasks.map((task) => {
+      const set = task.sides[side];
+      const part = count === undefined || count >= set.count ? set : { ...set, count, labels: set.labels.subarray(0, count) };
+      return { set: part, ...this.#port(task) };
+    });
+    return this.#orLost(evaluator.score(() => this.#feeds(slot), jobs, between));
   }
 
-  answer(task: LoadedTask, pixels: Float32Array): Promise<Float32Array> {
-    const { evaluator, weights } = this.#ready;
-    return this.#orLost(evaluator.answer(weights, this.#head(task.head), pixels));
+  /** Logits of one picture a task. */
+  answer(tasks: readonly LoadedTask[], pixels: Float32Array): Promise<Float32Array[]> {
+    const { evaluator, slot } = this.#ready;
+    return this.#orLost(evaluator.answer(this.#feeds(slot), tasks.map((task) => this.#port(task)), pixels));
   }
 
   /** Work that needs the device; when it is lost on the way all is rebuilt and the work is done again. */
@@ -208,41 +221,32 @@ export class Workbench {
     }
   }
 
-  async #loadHeads(): Promise<void> {
-    const { alignment, models, tasks } = this.loaded;
-    for (const id of new Set(tasks.map((task) => task.head))) {
-      if (this.#heads.has(id)) continue;
-      const model = models.find((entry) => entry.id === id)?.model;
-      const feeds: Feeds = {};
-      for (const head of alignment.heads) {
-        const own = head.of[id];
-        if (model && own) feeds[head.input] = cpuTensor(await this.#hub.tensor(model.handle, own.weight), own.shape);
-      }
-      this.#heads.set(id, feeds);
-    }
+  #port(task: LoadedTask): Port {
+    const port = this.#heads?.ports.get(task.id);
+    if (!port) throw new LabError("internal", `The head of task ${task.id} was never loaded.`);
+    return port;
   }
 
-  #head(id: string): Feeds {
-    return this.#heads.get(id) ?? {};
-  }
-
+  /** Made once for each set of arrays a slot has. */
   #feeds(slot: Slot): Feeds {
-    const feeds: Feeds = {};
     const { alignment } = this.loaded;
+    const kept = this.#fed.get(slot.arrays);
+    if (kept) return kept;
+    const feeds: Feeds = {};
     alignment.segments.forEach((segment, index) => {
       const { shape } = alignment.space.segments[index];
       const tensor = slot.bind === "gpu" ? gpuTensor(slot.buffers[index], shape) : cpuTensor(slot.arrays[index], shape);
       for (const input of segment.inputs) feeds[input] = tensor;
     });
+    this.#fed.set(slot.arrays, feeds);
     return feeds;
   }
 
   #ports() {
     const { alignment, models, tasks } = this.loaded;
     const [input] = alignment.inputs;
-    const output = alignment.outputs.find(({ name }) => name === "logits") ?? alignment.outputs[0];
     const head = models.find(({ id }) => id === tasks[0]?.head)?.model ?? models[0].model;
     const { channels, height, width } = head.preprocessor ?? { channels: 0, height: 0, width: 0 };
-    return { input: input.name, output: output.name, sampleShape: [channels, height, width] };
+    return { input: input.name, sampleShape: [channels, height, width] };
   }
 }

@@ -16,8 +16,19 @@ export interface TaskHead {
 }
 
 export function joinHeads(alignment: Alignment, weights: readonly Float32Array[], heads: readonly TaskHead[], options: BakeOptions): OnnxOut {
+  return join(alignment, fillsOf(alignment, weights), heads, options);
+}
+
+/** The same graph with the body's weights still inputs: one run scores samples of all tasks. */
+export function joinedGraph(alignment: Alignment, heads: readonly TaskHead[]): Uint8Array {
+  return join(alignment, new Map(), heads, { dtype: "float32" }).model;
+}
+
+/** Output of a task in a joined graph whose outputs were `name`. */
+export const joinedOutput = (name: string, task: string): string => `${name}.${task}`;
+
+function join(alignment: Alignment, fills: Map<string, Fill>, heads: readonly TaskHead[], options: BakeOptions): OnnxOut {
   const { model, graph } = open(alignment.graph);
-  const fills = fillsOf(alignment, weights);
   const inputs = new Set(alignment.heads.map((head) => head.input));
   if (inputs.size === 0 || heads.length === 0) throw new LabError("internal", "Models without heads have one output for all tasks: nothing to join.");
   const { shared, own, made } = split(graph, inputs);
@@ -28,7 +39,7 @@ export function joinHeads(alignment: Alignment, weights: readonly Float32Array[]
   const nodes: NodeProto[] = [];
   const joined: ValueInfo[] = [];
   for (const { task, model: id, tensors } of heads) {
-    const rename = (name: string) => (made.has(name) ? `${name}.${task}` : inputs.has(name) ? headName(name, id) : name);
+    const rename = (name: string) => (made.has(name) ? joinedOutput(name, task) : inputs.has(name) ? headName(name, id) : name);
     const mine = headFills(alignment, id, tensors);
     nodes.push(...own.map((node) => copyNode(node, rename, task)));
     const ends: GraphProto = { ...graph, input: declared.map(copyInfo), output: outputs.filter((info) => made.has(info.name ?? "")).map(copyInfo) };

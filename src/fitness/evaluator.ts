@@ -1,5 +1,6 @@
 /**
- * Scores whatever weights the slot holds on samples of one task: fixed batches, one session for the whole run.
+ * Scores whatever weights the slot holds: fixed batches, one session for the whole run. Samples of tasks that share a head's feeds
+ * (none, where the graph holds all heads) go through the model together: fewer, larger runs.
  * Logits differ in their last bits between batch 1 and larger ones, so every batch has the same size; the last is padded.
  */
 import type * as ort from "onnxruntime-web/webgpu";
@@ -13,67 +14,139 @@ export interface EvaluatorOptions {
   session: RuntimeSession;
   /** Name of the image input, `[batch, channels, height, width]`. */
   input: string;
-  /** Name of the output, `[batch, classes]`. */
-  output: string;
   batch: number;
   /** Shape of one sample: `[channels, height, width]`. */
   sampleShape: readonly number[];
 }
 
+/** Where a task's logits come from. */
+export interface Port {
+  /** Feeds of the head; the very same object means that samples can share a batch. */
+  readonly head: Feeds;
+  /** Name of the output, `[batch, classes]`. */
+  readonly output: string;
+}
+
+export interface Job extends Port {
+  readonly set: SampleSet;
+}
+
+/** Samples `from .. to` of a job, at row `row` of a batch. */
+interface Part {
+  readonly job: number;
+  readonly from: number;
+  readonly to: number;
+  readonly row: number;
+}
+
 export class Evaluator {
   readonly #options: EvaluatorOptions;
   readonly #sampleLength: number;
-  readonly #padded: Float32Array;
+  readonly #pixels: Float32Array;
   /** Samples put through a model so far, padding left out. */
   inferences = 0;
 
   constructor(options: EvaluatorOptions) {
     this.#options = options;
     this.#sampleLength = options.sampleShape.reduce((product, size) => product * size, 1);
-    this.#padded = new Float32Array(options.batch * this.#sampleLength);
+    this.#pixels = new Float32Array(options.batch * this.#sampleLength);
   }
 
   /**
-   * `weights` and `head` are feeds over the slot and over one task's head.
-   * `between` is awaited after every batch: pausing and cancelling happen there.
+   * `weights` gives feeds over the slot, asked anew for each batch. `between` is awaited after every batch: pausing and cancelling happen there.
+   * One entry a job; null where a batch gave logits that are not finite before its turn came (diverged: the rest cannot change that).
    */
-  async score(weights: Feeds, head: Feeds, set: SampleSet, between: () => Promise<void>): Promise<SampleScores> {
-    const scores = emptyScores(set.count);
-    let finite = true;
-    for (let from = 0; from < set.count; from += this.#options.batch) {
-      const to = Math.min(from + this.#options.batch, set.count);
-      const logits = await this.#run(weights, head, set, from, to);
-      finite = readLogits(logits.values, logits.classes, set.labels.subarray(from, to), scores, from) && finite;
-      this.inferences += to - from;
+  async score(weights: () => Feeds, jobs: readonly Job[], between: () => Promise<void>): Promise<(SampleScores | null)[]> {
+    const scores = jobs.map(({ set }) => emptyScores(set.count));
+    const finite = jobs.map(() => true);
+    const done = jobs.map(() => 0);
+    for (const parts of this.#batches(jobs)) {
+      const outputs = await this.#run(weights(), jobs, parts);
+      parts.forEach(({ job, from, to, row }, i) => {
+        const { values, classes } = outputs[i] as Logits; // one a part
+        const rows = values.subarray(row * classes, (row + to - from) * classes);
+        const { set } = jobs[job] as Job;
+        finite[job] = readLogits(rows, classes, set.labels.subarray(from, to), scores[job] as Scores, from) && (finite[job] as boolean);
+        done[job] = to;
+        this.inferences += to - from;
+      });
       await macrotask();
       await between();
-      if (!finite) break; // diverged: the rest cannot change that
+      if (finite.includes(false)) break;
     }
-    return { ...scores, finite };
+    return jobs.map(({ set }, i) => (done[i] === set.count || !finite[i] ? { ...(scores[i] as Scores), finite: finite[i] as boolean } : null));
   }
 
-  /** Logits of one preprocessed input, `[classes]`. */
-  async answer(weights: Feeds, head: Feeds, pixels: Float32Array): Promise<Float32Array> {
-    const { session, input, output, sampleShape } = this.#options;
-    const outputs = await session.run({ ...weights, ...head, [input]: cpuTensor(pixels, [1, ...sampleShape]) }, [output]);
-    const { values } = await take(outputs[output], output);
-    return values;
+  /** Logits of one preprocessed input, `[classes]` a port. */
+  async answer(weights: Feeds, ports: readonly Port[], pixels: Float32Array): Promise<Float32Array[]> {
+    const { session, input, sampleShape } = this.#options;
+    const answers: Float32Array[] = new Array(ports.length);
+    const image = { [input]: cpuTensor(pixels, [1, ...sampleShape]) };
+    for (const group of grouped(ports)) {
+      const names = [...new Set(group.map((i) => (ports[i] as Port).output))];
+      const outputs = await session.run({ ...weights, ...(ports[group[0] as number] as Port).head, ...image }, names);
+      const taken = new Map(await Promise.all(names.map(async (name) => [name, await take(outputs[name], name)] as const)));
+      for (const i of group) answers[i] = (taken.get((ports[i] as Port).output) as Logits).values;
+    }
+    return answers;
   }
 
-  async #run(weights: Feeds, head: Feeds, set: SampleSet, from: number, to: number) {
-    const { session, input, output, batch, sampleShape } = this.#options;
+  *#batches(jobs: readonly Job[]): Iterable<Part[]> {
+    const { batch } = this.#options;
+    for (const group of grouped(jobs)) {
+      let parts: Part[] = [];
+      let row = 0;
+      for (const job of group) {
+        const { count } = (jobs[job] as Job).set;
+        for (let from = 0; from < count; ) {
+          const to = Math.min(from + batch - row, count);
+          parts.push({ job, from, to, row });
+          row += to - from;
+          from = to;
+          if (row < batch) continue;
+          yield parts;
+          parts = [];
+          row = 0;
+        }
+      }
+      if (parts.length > 0) yield parts;
+    }
+  }
+
+  /** Logits of the whole batch, one entry a part. */
+  async #run(weights: Feeds, jobs: readonly Job[], parts: readonly Part[]): Promise<Logits[]> {
+    const { session, input, batch, sampleShape } = this.#options;
     const length = this.#sampleLength;
-    let pixels = set.pixels.subarray(from * length, to * length);
-    if (to - from < batch) {
-      this.#padded.fill(0).set(pixels);
-      pixels = this.#padded;
-    }
-    const outputs = await session.run({ ...weights, ...head, [input]: cpuTensor(pixels, [batch, ...sampleShape]) }, [output]);
-    return take(outputs[output], output);
+    const pixels = this.#pixels.fill(0);
+    for (const { job, from, to, row } of parts) pixels.set((jobs[job] as Job).set.pixels.subarray(from * length, to * length), row * length);
+    const names = [...new Set(parts.map(({ job }) => (jobs[job] as Job).output))];
+    const head = (jobs[(parts[0] as Part).job] as Job).head;
+    const outputs = await session.run({ ...weights, ...head, [input]: cpuTensor(pixels, [batch, ...sampleShape]) }, names);
+    const taken = new Map<string, Logits>();
+    for (const name of names) taken.set(name, await take(outputs[name], name));
+    return parts.map(({ job }) => taken.get((jobs[job] as Job).output) as Logits);
   }
 }
 
-async function take(tensor: ort.Tensor | undefined, name: string): Promise<{ values: Float32Array; classes: number }> {
+type Scores = Omit<SampleScores, "finite">;
+
+interface Logits {
+  readonly values: Float32Array;
+  readonly classes: number;
+}
+
+/** Positions of ports whose heads are fed alike, in order. */
+function grouped(ports: readonly Port[]): number[][] {
+  const groups = new Map<Feeds, number[]>();
+  ports.forEach(({ head }, i) => {
+    const group = groups.get(head);
+    if (group) group.push(i);
+    else groups.set(head, [i]);
+  });
+  return [...groups.values()];
+}
+
+async function take(tensor: ort.Tensor | undefined, name: string): Promise<Logits> {
   if (!tensor) throw new LabError("run-failed", `The graph gave no output called ${name}.`);
   const values = await tensor.getData(true);
   tensor.dispose(); // gpu outputs would stay alive otherwise
@@ -81,7 +154,7 @@ async function take(tensor: ort.Tensor | undefined, name: string): Promise<{ val
   return { values, classes: tensor.dims.at(-1) ?? 0 };
 }
 
-function emptyScores(count: number) {
+function emptyScores(count: number): Scores {
   return {
     predictions: new Int32Array(count).fill(-1),
     correct: new Uint8Array(count),

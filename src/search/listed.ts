@@ -1,7 +1,7 @@
 /** A search whose next candidate depends only on what was told before: random draws, sweeps and single merges are such lists. */
 import { LabError } from "../lib/error.ts";
 import { Scoreboard } from "./ranking.ts";
-import type { Found, Outcome, Plan, Proposal, Search, Told } from "./types.ts";
+import type { Candidate, Found, Outcome, Plan, Proposal, Search, Told } from "./types.ts";
 
 export interface Entry {
   readonly origin: string;
@@ -14,12 +14,15 @@ export type Next = (evaluation: number, told: readonly Told[]) => Entry | null;
 export class ListedSearch implements Search {
   readonly plan: Plan;
   readonly #next: Next;
+  readonly #settled: number;
   readonly #told: Told[] = [];
   readonly #board = new Scoreboard();
   #asked: Proposal | null = null;
 
-  constructor(evaluations: number, next: Next) {
+  /** `settled`: how many entries, from the first, depend on no score. */
+  constructor(evaluations: number, settled: number, next: Next) {
     this.plan = { evaluations, particles: 1, steps: evaluations - 1 };
+    this.#settled = settled;
     this.#next = next;
   }
 
@@ -28,8 +31,7 @@ export class ListedSearch implements Search {
     if (this.#asked !== null) return this.#asked;
     const entry = evaluation < this.plan.evaluations ? this.#next(evaluation, this.#told) : null;
     if (entry === null) return null;
-    const candidate = { kind: "coefficients", values: Array.from(entry.row) } as const;
-    this.#asked = { evaluation, step: evaluation, particle: 0, origin: entry.origin, candidate };
+    this.#asked = { evaluation, step: evaluation, particle: 0, origin: entry.origin, candidate: candidateOf(entry) };
     return this.#asked;
   }
 
@@ -41,6 +43,13 @@ export class ListedSearch implements Search {
     return outcome;
   }
 
+  peek(): Candidate | null {
+    const next = this.#told.length + 1;
+    if (this.#asked === null || next >= Math.min(this.#settled, this.plan.evaluations)) return null;
+    const entry = this.#next(next, this.#told);
+    return entry && candidateOf(entry);
+  }
+
   best(): Found | null {
     return this.#board.best();
   }
@@ -48,4 +57,8 @@ export class ListedSearch implements Search {
   finalists(most: number): Found[] {
     return this.#board.finalists(most);
   }
+}
+
+function candidateOf({ row }: Entry): Candidate {
+  return { kind: "coefficients", values: Array.from(row) };
 }

@@ -1,15 +1,13 @@
 /** Fields of every run and comparison by method name: the recipe's union is made from this table. */
 import type * as z from "zod";
-import { LINEAR_RUN } from "./methods/linear/fields.ts";
-import { TASK_ARITHMETIC_RUN } from "./methods/task_arithmetic/fields.ts";
+import { type MergeRun, mergeFields } from "../methods/runs.ts";
 import { PSO_MERGING } from "./pso/fields.ts";
 import { RANDOM } from "./random/fields.ts";
 
 /** Searches: they ask for scores. Only under `runs`. */
 export const searchFields = { pso_merging: PSO_MERGING, random: RANDOM } as const;
 
-/** Data-free merges: one candidate from numbers alone, or swept over one parameter. Under `runs` and `compare`. */
-export const mergeFields = { linear: LINEAR_RUN, task_arithmetic: TASK_ARITHMETIC_RUN } as const;
+export { mergeFields, type MergeRun };
 
 /** Methods of the format that this version does not have yet. */
 export const PLANNED = [
@@ -20,5 +18,4 @@ export const PLANNED = [
 
 /** A run as a parsed recipe has it. */
 export type SearchRun = z.output<(typeof searchFields)[keyof typeof searchFields]>;
-export type MergeRun = z.output<(typeof mergeFields)[keyof typeof mergeFields]>;
 export type AnyRun = SearchRun | MergeRun;

@@ -1,7 +1,7 @@
 /** Every way to fill a run, by method name: a search is one folder and one line here. */
 import type { ResidentSwarm } from "../space/types.ts";
 import { ListedSearch } from "./listed.ts";
-import { mergeMethod } from "./methods/table.ts";
+import { mergeMethod } from "../methods/rows.ts";
 import { openPso, planPso } from "./pso/open.ts";
 import { openRandom } from "./random/random.ts";
 import type { AnyRun, MergeRun, SearchRun } from "./runs.ts";
@@ -61,7 +61,7 @@ export async function openSearch<R extends ResidentSwarm>(run: AnyRun, ingredien
   const entry = (settled: MergeRun) => ({ origin: method.origin(settled), row: method.row(settled, ingredients, ground.columns) });
   const sweep = sweepOf(run);
   if (sweep !== null) return { search: openSweep(sweep, (value) => entry(sweep.at(value))) };
-  return { search: new ListedSearch(1, () => entry(run as MergeRun)) };
+  return { search: new ListedSearch(1, 1, () => entry(run as MergeRun)) };
 }
 
 function sweepOf(run: AnyRun) {

@@ -1,8 +1,8 @@
 /** Where a swarm starts, and which masked directions that needs in the basis. */
 import type { DirectionSpec } from "../space/types.ts";
-import { columnOf, rowOver, short } from "./methods/coefficients.ts";
-import { linear } from "./methods/linear/linear.ts";
-import { taskArithmetic } from "./methods/task_arithmetic/task_arithmetic.ts";
+import { columnOf, rowOver, short } from "../methods/coefficients.ts";
+import { linear } from "../methods/linear/row.ts";
+import { taskArithmetic } from "../methods/task_arithmetic/row.ts";
 import type { Sparsify, Start } from "./pso/fields.ts";
 import type { Ingredients, StartingPoint } from "./types.ts";
 

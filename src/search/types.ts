@@ -39,6 +39,8 @@ export interface Search {
   /** The next candidate, or null when the search is over. */
   ask(): Promise<Proposal | null>;
   tell(fitness: Told): Promise<Outcome>;
+  /** The candidate that `ask` will give after the one asked now, where that does not depend on what is told; else null. */
+  peek(): Candidate | null;
   /** Best so far, null before the first finite score. Its candidate can be materialised at any time. */
   best(): Found | null;
   /** The `most` best that can still be materialised, best first, the earlier first among equals: `validate` chooses among them. */

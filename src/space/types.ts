@@ -88,11 +88,16 @@ export interface Slot {
    * Resolves when the weights can be scored; `nonFinite` says that some written weight is not a finite number.
    */
   materialise(coefficients: Float64Array): Promise<{ nonFinite: boolean }>;
+  /**
+   * Begins to write a candidate that is likely next, while what the slot holds is still being scored: a later `materialise`
+   * of the same coefficients finds it there. A hint: it may be ignored, and never changes what the slot holds.
+   */
+  ahead?(coefficients: Float64Array): void;
   /** Writes given weights (one array a segment), e.g. rounded ones. */
   write(weights: readonly Float32Array[]): Promise<{ nonFinite: boolean }>;
   /** Bound to the runtime when `bind` is "gpu": one GPUBuffer a segment (STORAGE), exactly 4·length bytes (at least 4). */
   readonly buffers: readonly GPUBuffer[];
-  /** Bound to the runtime when `bind` is "cpu": one array a segment, overwritten in place by the next materialise. */
+  /** Bound to the runtime when `bind` is "cpu": one array a segment; to be read anew after each materialise. */
   readonly arrays: readonly Float32Array[];
   /** A copy of what the slot holds now, one array a segment (reads back from the GPU). */
   read(): Promise<Float32Array[]>;

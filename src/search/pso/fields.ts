@@ -1,8 +1,8 @@
 /** What a recipe says about PSO-Merging (arXiv 2508.19839); defaults are the paper's. */
 import * as z from "zod";
-import { between, choice, count, fields, must, runFields, share } from "../fields.ts";
-import { LINEAR } from "../methods/linear/fields.ts";
-import { TASK_ARITHMETIC_START } from "../methods/task_arithmetic/fields.ts";
+import { between, choice, count, fields, must, runFields, share } from "../../lib/fields.ts";
+import { LINEAR } from "../../methods/linear/fields.ts";
+import { TASK_ARITHMETIC_START } from "../../methods/task_arithmetic/fields.ts";
 
 export const SPARSIFY = fields({
   method: choice(["dare", "magnitude"]).default("dare").describe("dare keeps elements at random, magnitude keeps the largest"),

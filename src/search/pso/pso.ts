@@ -4,7 +4,7 @@
  */
 import { LabError } from "../../lib/error.ts";
 import { beats, ranked } from "../ranking.ts";
-import type { Found, Outcome, Plan, Proposal, Search, StartingPoint, SwarmStore, Told } from "../types.ts";
+import type { Candidate, Found, Outcome, Plan, Proposal, Search, StartingPoint, SwarmStore, Told } from "../types.ts";
 
 interface PersonalBest {
   readonly proposal: Proposal;
@@ -46,6 +46,13 @@ export class PsoMerging implements Search {
       candidate: this.#store.candidate(particle, step),
     };
     return this.#asked;
+  }
+
+  /** Within a step all particles have moved already. */
+  peek(): Candidate | null {
+    if (this.#asked === null) return null;
+    const { particle, step } = this.#asked;
+    return particle + 1 < this.plan.particles ? this.#store.candidate(particle + 1, step) : null;
   }
 
   async tell(fitness: Told): Promise<Outcome> {

@@ -1,6 +1,6 @@
 /** What a recipe says about random search: λᵢ uniform, one an expert. */
 import type * as z from "zod";
-import { between, count, runFields } from "../fields.ts";
+import { between, count, runFields } from "../../lib/fields.ts";
 
 export const RANDOM = runFields("random", {
   evaluations: count(1, 100_000).default(50).describe("Candidates drawn and scored"),

@@ -4,7 +4,7 @@
  */
 import { philox, seedKey, uniform } from "../../lib/philox.ts";
 import { ListedSearch } from "../listed.ts";
-import { rowOver } from "../methods/coefficients.ts";
+import { rowOver } from "../../methods/coefficients.ts";
 import type { Ingredients, Search } from "../types.ts";
 import type { RandomRun } from "./fields.ts";
 
@@ -14,7 +14,7 @@ const DRAW = 2;
 export function openRandom(run: RandomRun, { experts, seeds }: Ingredients, columns: readonly string[]): Search {
   const key = seedKey(seeds.search);
   const spread = run.high - run.low;
-  return new ListedSearch(run.evaluations, (evaluation) => {
+  return new ListedSearch(run.evaluations, run.evaluations, (evaluation) => {
     const lambdas = experts.map((_, i) => run.low + spread * uniform(philox([evaluation, 0, DRAW, i], key)[0] ?? 0));
     return { origin: "random", row: rowOver(columns, experts, 1, lambdas) };
   });

@@ -15,7 +15,7 @@ export interface Interval {
 export function openSweep(interval: Interval, entry: (value: number) => Entry): Search {
   const coarse = coarseGrid(interval);
   let fine: number[] | null = null; // known once the coarse grid is told, and never changes after
-  return new ListedSearch(interval.evaluations, (evaluation, told) => {
+  return new ListedSearch(interval.evaluations, coarse.length, (evaluation, told) => {
     const value = coarse[evaluation];
     if (value !== undefined) return entry(value);
     fine ??= fineGrid(coarse, bestOf(told), interval.evaluations - coarse.length);
