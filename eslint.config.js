@@ -21,7 +21,7 @@ const noSkips = [
 ];
 
 /** The pipeline, in the order data flows. */
-const stages = ["hub", "checkpoint", "space", "search", "fitness", "recipe", "export"];
+const stages = ["hub", "checkpoint", "methods", "space", "search", "fitness", "recipe", "export"];
 const folder = (type, pattern) => ({ type, pattern, partialMatch: false });
 const elements = [
   ...["lib", "gpu", "threads", ...stages, "engine", "lab", "ui", "sw"].map((type) => folder(type, `src/${type}`)),
@@ -56,6 +56,8 @@ const policies = [
   // The hub parses what it downloaded; a space aligns checkpoints and writes the lifted graph; an export writes one back.
   may(["hub", "space", "export"], "checkpoint"),
   mayName("checkpoint", "space"),
+  // Masks of a basis follow the methods' rules; a search starts from data-free merges; a recipe asks for them.
+  may(["space", "search", "recipe"], "methods"),
   // Resident particles are weights over a space.
   may("search", "space"),
   // The recipe's schema is made from the searches' and metrics' own tables: one line a method, nowhere twice.

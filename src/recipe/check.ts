@@ -1,7 +1,7 @@
 /** What no single field can know: names that must differ, names that must exist, numbers that make no sense together. */
 import { metrics } from "../fitness/metrics/table.ts";
 import { isSearch, planOf } from "../search/searches.ts";
-import { figure, list, suggestion } from "../search/words.ts";
+import { figure, list, suggestion } from "../lib/words.ts";
 import type { Recipe, RecipeComparison, RecipeRun } from "./schema.ts";
 
 const MOST_EVALUATIONS = 100_000;

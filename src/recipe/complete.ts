@@ -1,7 +1,7 @@
 /** The short form written long, and the defaults that depend on the rest of the recipe. */
 import type { Recipe } from "./schema.ts";
 import { rescalingOf } from "../search/starts.ts";
-import { show } from "../search/words.ts";
+import { show } from "../lib/words.ts";
 
 /** `method: …, parameters: {…}` in place of `runs` becomes one run; `$schema` is for editors and goes. */
 export function expand(written: unknown, problems: string[]): unknown {

@@ -1,7 +1,7 @@
 /** The recipe's models: the base and the experts, and what resolving adds to them. */
 import * as z from "zod";
-import { between, fields, id, must } from "../search/fields.ts";
-import { show } from "../search/words.ts";
+import { between, fields, id, must } from "../lib/fields.ts";
+import { show } from "../lib/words.ts";
 import { referenceProblem } from "./reference.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;

@@ -1,5 +1,5 @@
 /** A copy of JSON that owns everything it has: no prototypes, accessors, cycles, or sizes nobody writes. */
-import { show } from "../search/words.ts";
+import { show } from "../lib/words.ts";
 
 const MOST_VALUES = 5_000_000; // a million sample ids on each of three sides still pass
 const DEEPEST = 24;

@@ -3,7 +3,7 @@
  * Parsed by a narrow grammar, so that a reference from a link can never become markup, a query or a way out of a folder.
  */
 import { LabError } from "../lib/error.ts";
-import { show } from "../search/words.ts";
+import { show } from "../lib/words.ts";
 
 export type PlainReference =
   | { readonly kind: "zoo"; readonly family: string; readonly name: string }

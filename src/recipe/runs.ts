@@ -1,7 +1,7 @@
 /** The unions of runs and comparisons, made from the searches' and merges' own tables. */
 import * as z from "zod";
 import { mergeFields, PLANNED, searchFields } from "../search/runs.ts";
-import { list, show, suggestion } from "../search/words.ts";
+import { list, show, suggestion } from "../lib/words.ts";
 
 type MergeFields = (typeof mergeFields)[keyof typeof mergeFields];
 type AnyFields = (typeof searchFields)[keyof typeof searchFields] | MergeFields;

@@ -4,8 +4,8 @@
  */
 import * as z from "zod";
 import { LabError } from "../lib/error.ts";
-import { choice, count, fields, id, must } from "../search/fields.ts";
-import { figure } from "../search/words.ts";
+import { choice, count, fields, id, must } from "../lib/fields.ts";
+import { figure } from "../lib/words.ts";
 import { crossCheck } from "./check.ts";
 import { expand, spellOut } from "./complete.ts";
 import { BASE, EXPERT } from "./models.ts";

@@ -2,7 +2,7 @@
  * The result in a plain sentence, for the page and the README. It says "better" only where the paired interval leaves
  * out 0, and always what was given up against each task's own expert.
  */
-import { list } from "../search/words.ts";
+import { list } from "../lib/words.ts";
 import type { Difference, Report } from "./report.ts";
 
 export interface SentencePart {

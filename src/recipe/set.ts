@@ -1,6 +1,6 @@
 /** `--set path=value`: one field of a recipe as people write it. A step is a field, a place in a list, or an id in it. */
 import { LabError } from "../lib/error.ts";
-import { list, suggestion } from "../search/words.ts";
+import { list, suggestion } from "../lib/words.ts";
 
 type Json = Record<string, unknown> | unknown[];
 

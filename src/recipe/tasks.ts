@@ -1,8 +1,8 @@
 /** The recipe's tasks: what is scored, on which samples, by which metric. */
 import * as z from "zod";
 import { METRIC_NAMES, PLANNED_METRICS, type MetricName } from "../fitness/metrics/table.ts";
-import { between, choice, count, fields, id, must } from "../search/fields.ts";
-import { list, show, suggestion } from "../search/words.ts";
+import { between, choice, count, fields, id, must } from "../lib/fields.ts";
+import { list, show, suggestion } from "../lib/words.ts";
 import { reference, resolved } from "./models.ts";
 
 /** Most samples of one task on one side. */
