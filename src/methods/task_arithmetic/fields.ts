@@ -1,6 +1,14 @@
 /** What a recipe says about task arithmetic: one λ for all task vectors, given or tuned. */
 import * as z from "zod";
 import { between, byExpert, count, fields, must, runFields, yesNo } from "../../lib/fields.ts";
+import { anyModels, family, type MethodFields, perTaskVector } from "../spec.ts";
+
+export const taskArithmeticFields = {
+  base: "required",
+  models: anyModels,
+  perModel: perTaskVector(),
+  whole: family({ normalize: false, rescale: false }),
+} satisfies MethodFields;
 
 const LAMBDA = between(-100, 100);
 const SHARED = {
