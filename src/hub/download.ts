@@ -1,8 +1,8 @@
 /**
- * One file over the network: three tries with back-off, resumed where it was cut (Range with If-Range), length and
- * SHA-256 checked while it streams. Wrong bytes are fetched once more past every cache, then refused.
+ * One file over the network: three tries in a row with back-off (or as long as the server asks for), resumed where it was cut, length and
+ * digest checked while it streams. Wrong bytes are fetched once more past every cache, then refused.
  */
-import { createSHA256 } from "hash-wasm";
+import { createSHA1, createSHA256 } from "hash-wasm";
 import { isLabError, LabError } from "../lib/error.ts";
 import { mayPass, refusal } from "../lib/http.ts";
 import type { HubProgress } from "../threads/hub.ts";
@@ -13,8 +13,12 @@ export interface Wanted {
   readonly name: string;
   readonly bytes?: number | undefined;
   readonly sha256?: string | undefined;
+  /** SHA-1 as Git makes it of a file: all that a repository tells of a small one. */
+  readonly git?: string | undefined;
   /** How often a network that fails is asked; 3 unless told. */
   readonly tries?: number;
+  /** Asks for it (with a token, say, and with words of its own for a refusal); `fetch` unless told. */
+  readonly request?: (init: RequestInit) => Promise<Response>;
 }
 
 export interface Downloaded {
@@ -22,75 +26,113 @@ export interface Downloaded {
   readonly sha256: string;
 }
 
+/** Where the bytes go while they arrive. */
+export interface Sink {
+  /** Bytes taken so far; a cut download goes on from here. */
+  readonly loaded: number;
+  write(part: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** SHA-256 of all that was taken. */
+  digest(): Promise<string>;
+  /** Back to the beginning. */
+  reset(): Promise<void>;
+}
+
 const TRIES = 3;
 const BACK_OFF_MS = [300, 1200];
 const SILENCE_MS = 30_000;
+/** A server that wants more patience than this is told to the person who waits. */
+const PATIENCE_MS = 60_000;
+/** So much between two cuts is a network that works: tries are counted anew. */
+const HEADWAY_BYTES = 1 << 20;
 
 export async function download(wanted: Wanted, onProgress?: HubProgress): Promise<Downloaded> {
-  try {
-    return await attempt(wanted, "default", onProgress);
-  } catch (error) {
-    if (!isLabError(error, "digest-mismatch") && !isLabError(error, "length-mismatch")) throw error;
-    return await attempt(wanted, "reload", onProgress);
-  }
+  const memory = new Memory(wanted.bytes);
+  const sha256 = await downloadInto(memory, wanted, onProgress);
+  return { bytes: memory.bytes(), sha256 };
 }
 
-async function attempt(wanted: Wanted, cache: RequestCache, onProgress?: HubProgress): Promise<Downloaded> {
-  const got: Got = { chunks: [], loaded: 0, etag: null };
-  for (let tries = 1; ; tries++) {
+/** Answers the SHA-256. What `into` holds already must be the beginning of the very same bytes: `wanted.sha256` says whether it was. */
+export async function downloadInto(into: Sink, wanted: Wanted, onProgress?: HubProgress): Promise<string> {
+  try {
+    return await attempt(into, wanted, "default", onProgress);
+  } catch (error) {
+    if (!isLabError(error, "digest-mismatch") && !isLabError(error, "length-mismatch")) throw error;
+    await into.reset();
     try {
-      await stream(wanted, got, cache, onProgress);
-      return await verified(wanted, got, onProgress);
-    } catch (error) {
-      if (!worthATry(error) || tries >= (wanted.tries ?? TRIES)) throw plain(error, wanted, tries);
-      await sleep(BACK_OFF_MS[tries - 1] ?? 0);
+      return await attempt(into, wanted, "reload", onProgress);
+    } catch (again) {
+      await into.reset();
+      throw again;
     }
   }
 }
 
-/** What has arrived so far. `etag` null: the server cannot be asked to go on from there. */
-interface Got {
-  chunks: Uint8Array<ArrayBuffer>[];
-  loaded: number;
+async function attempt(into: Sink, wanted: Wanted, cache: RequestCache, onProgress?: HubProgress): Promise<string> {
+  const seen: Seen = { etag: null };
+  for (let tries = 1; ; tries++) {
+    const before = into.loaded;
+    try {
+      if (wanted.bytes === undefined || into.loaded < wanted.bytes) await stream(into, wanted, seen, cache, onProgress);
+      return await verified(into, wanted, onProgress);
+    } catch (error) {
+      if (into.loaded - before >= HEADWAY_BYTES) tries = 1;
+      const wait = error instanceof Passing ? error.waitMs : null;
+      if (!worthATry(error) || tries >= (wanted.tries ?? TRIES) || (wait ?? 0) > PATIENCE_MS) throw plain(error, wanted, tries);
+      await sleep(Math.max(wait ?? 0, BACK_OFF_MS[tries - 1] ?? 0));
+    }
+  }
+}
+
+/** What is known of the file on the server; without either it cannot be asked to go on. */
+interface Seen {
   etag: string | null;
 }
 
-async function stream(wanted: Wanted, got: Got, cache: RequestCache, onProgress?: HubProgress): Promise<void> {
-  const resume = got.loaded > 0 && got.etag !== null;
-  const headers: HeadersInit = resume ? { Range: `bytes=${got.loaded}-`, "If-Range": got.etag ?? "" } : {};
-  // A part must not be taken from, or put into, the browser's own cache of whole files.
+async function stream(into: Sink, wanted: Wanted, seen: Seen, cache: RequestCache, onProgress?: HubProgress): Promise<void> {
+  // With a SHA-256 the bytes speak for themselves, and Range alone is a header that any origin takes without being asked first.
+  const resume = into.loaded > 0 && (seen.etag !== null || wanted.sha256 !== undefined);
+  const headers: Record<string, string> = resume ? { Range: `bytes=${into.loaded}-` } : {};
+  if (resume && wanted.sha256 === undefined && seen.etag) headers["If-Range"] = seen.etag;
   const silence = new Silence();
+  const request = wanted.request ?? ((init: RequestInit) => fetch(wanted.url, init));
   try {
-    const response = await fetch(wanted.url, { headers, cache: resume ? "no-store" : cache, signal: silence.signal });
-    await receive(response, wanted, got, resume, silence, onProgress);
+    // A part must not be taken from, or put into, the browser's own cache of whole files.
+    const response = await request({ headers, cache: resume ? "no-store" : cache, signal: silence.signal });
+    await receive(response, into, wanted, seen, resume, silence, onProgress);
   } finally {
     silence.over();
   }
 }
 
-async function receive(response: Response, wanted: Wanted, got: Got, resume: boolean, silence: Silence, onProgress?: HubProgress): Promise<void> {
-  if (!response.ok) throw mayPass(response.status) ? new Passing(response.status) : refusal(response.status, wanted.name);
-  const continues = resume && response.status === 206 && response.headers.get("Content-Range")?.startsWith(`bytes ${got.loaded}-`);
-  if (!continues) Object.assign(got, { chunks: [], loaded: 0 });
+async function receive(response: Response, into: Sink, wanted: Wanted, seen: Seen, resume: boolean, silence: Silence, onProgress?: HubProgress): Promise<void> {
+  if (response.status === 416 && resume) throw wrongLength(wanted, `${into.loaded}`);
+  if (!response.ok) {
+    void response.body?.cancel();
+    throw mayPass(response.status) ? new Passing(response.status, retryAfterMs(response)) : refusal(response.status, wanted.name);
+  }
+  // Another origin may keep Content-Range to itself.
+  const range = response.headers.get("Content-Range");
+  const continues = resume && response.status === 206 && (range === null ? wanted.sha256 !== undefined : range.startsWith(`bytes ${into.loaded}-`));
+  if (!continues && into.loaded > 0) await into.reset();
   const etag = response.headers.get("ETag");
-  got.etag = etag && !etag.startsWith("W/") ? etag : response.headers.get("Last-Modified");
-  const length = Number(response.headers.get("Content-Length") ?? 0);
-  const total = wanted.bytes ?? (response.headers.has("Content-Encoding") ? 0 : got.loaded + length);
+  seen.etag = etag && !etag.startsWith("W/") ? etag : response.headers.get("Last-Modified");
+  const announced = response.headers.has("Content-Encoding") ? 0 : Number(response.headers.get("Content-Length") ?? 0);
+  const before = into.loaded;
+  const total = wanted.bytes ?? before + announced;
   const reader = response.body?.getReader();
   for (;;) {
     const part = await reader?.read();
     silence.broken();
     if (!part || part.done) break;
-    got.chunks.push(part.value);
-    got.loaded += part.value.length;
-    if (wanted.bytes !== undefined && got.loaded > wanted.bytes) {
+    if (wanted.bytes !== undefined && into.loaded + part.value.length > wanted.bytes) {
       await reader?.cancel();
       throw wrongLength(wanted, "more than that");
     }
-    onProgress?.({ file: wanted.name, state: "download", loaded: got.loaded, total: Math.max(total, got.loaded) });
+    await into.write(part.value);
+    onProgress?.({ file: wanted.name, state: "download", loaded: into.loaded, total: Math.max(total, into.loaded) });
   }
-  // Some browsers end a body quietly when the connection is cut.
-  if (wanted.bytes !== undefined && got.loaded < wanted.bytes && got.etag !== null) throw new TypeError("the connection was cut");
+  // Some browsers end a body quietly when the connection is cut. (A server that announces fewer bytes is another matter: wrong length.)
+  if (wanted.bytes !== undefined && into.loaded < wanted.bytes && into.loaded - before < announced) throw new TypeError("the connection was cut");
 }
 
 /** Gives a connection up after half a minute without a byte. */
@@ -113,46 +155,103 @@ class Silence {
   }
 }
 
-async function verified(wanted: Wanted, { chunks, loaded }: Got, onProgress?: HubProgress): Promise<Downloaded> {
+async function verified(into: Sink, wanted: Wanted, onProgress?: HubProgress): Promise<string> {
+  const { loaded } = into;
   onProgress?.({ file: wanted.name, state: "verify", loaded, total: loaded });
   if (wanted.bytes !== undefined && loaded !== wanted.bytes) throw wrongLength(wanted, `${loaded}`);
-  const bytes = new Uint8Array(loaded);
-  const hasher = await createSHA256();
-  let at = 0;
-  for (const chunk of chunks) {
-    hasher.update(chunk);
-    bytes.set(chunk, at);
-    at += chunk.length;
+  const sha256 = await into.digest();
+  if (wanted.sha256 !== undefined && sha256 !== wanted.sha256) throw wrongDigest(wanted, "SHA-256", sha256, wanted.sha256);
+  if (wanted.git !== undefined && into instanceof Memory) {
+    const git = await gitDigest(into.bytes());
+    if (git !== wanted.git) throw wrongDigest(wanted, "Git digest", git, wanted.git);
   }
-  const sha256 = hasher.digest();
-  if (wanted.sha256 !== undefined && sha256 !== wanted.sha256) {
-    throw new LabError("digest-mismatch", `${wanted.name} is not the file it should be: its SHA-256 is ${sha256.slice(0, 12)}…, expected ${wanted.sha256.slice(0, 12)}…. It was downloaded twice and is not used; reload the page, or ask whoever runs this site.`, {
-      details: { file: wanted.name, sha256, expected: wanted.sha256 },
-    });
+  return sha256;
+}
+
+async function gitDigest(bytes: Uint8Array): Promise<string> {
+  const hasher = await createSHA1();
+  hasher.update(`blob ${bytes.length}\0`);
+  hasher.update(bytes);
+  return hasher.digest();
+}
+
+/** A file that will be used whole. */
+class Memory implements Sink {
+  loaded = 0;
+  #parts: Uint8Array<ArrayBuffer>[] = [];
+
+  constructor(private readonly expected: number | undefined) {}
+
+  write(part: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#parts.push(part);
+    this.loaded += part.length;
+    return Promise.resolve();
   }
-  return { bytes, sha256 };
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    const [only] = this.#parts;
+    if (only && this.#parts.length === 1 && (this.expected === undefined || only.buffer.byteLength === this.loaded)) return only;
+    const bytes = new Uint8Array(this.loaded);
+    let at = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    this.#parts = [bytes];
+    return bytes;
+  }
+
+  async digest(): Promise<string> {
+    const hasher = await createSHA256();
+    for (const part of this.#parts) hasher.update(part);
+    return hasher.digest();
+  }
+
+  reset(): Promise<void> {
+    this.#parts = [];
+    this.loaded = 0;
+    return Promise.resolve();
+  }
+}
+
+const twice = "It was downloaded twice and is not used; reload the page, or ask whoever runs its server.";
+
+function wrongDigest(wanted: Wanted, what: string, got: string, expected: string): LabError {
+  return new LabError("digest-mismatch", `${wanted.name} is not the file it should be: its ${what} is ${got.slice(0, 12)}…, expected ${expected.slice(0, 12)}…. ${twice}`, {
+    details: { file: wanted.name, got, expected },
+  });
 }
 
 function wrongLength(wanted: Wanted, got: string): LabError {
-  return new LabError("length-mismatch", `${wanted.name} should have ${wanted.bytes} bytes but came with ${got}. It was downloaded twice and is not used; reload the page, or ask whoever runs this site.`, {
+  return new LabError("length-mismatch", `${wanted.name} should have ${wanted.bytes} bytes but came with ${got}. ${twice}`, {
     details: { file: wanted.name, expected: wanted.bytes },
   });
 }
 
 /** A status that another try may change; anything else is final at once. */
-class Passing extends Error {
-  constructor(readonly status: number) {
+export class Passing extends Error {
+  constructor(readonly status: number, readonly waitMs: number | null = null) {
     super(`HTTP ${status}`);
   }
 }
 
+/** Seconds, as all hubs send it; the form with a date would need a clock. */
+export function retryAfterMs(response: Response): number | null {
+  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+  return seconds >= 0 ? seconds * 1000 : null;
+}
+
 const worthATry = (error: unknown): boolean => error instanceof Passing || error instanceof TypeError;
 
-function plain(error: unknown, { name }: Wanted, tries: number): unknown {
+/** A failed try as a person should hear of it. */
+export function plain(error: unknown, { name }: { readonly name: string }, tries: number): unknown {
   if (!worthATry(error)) return error;
-  if (error instanceof Passing && error.status === 429) return refusal(429, name, error);
+  if (error instanceof Passing && error.status === 429) {
+    const wait = error.waitMs === null ? "Wait a minute" : `Wait ${Math.ceil(error.waitMs / 1000)} s, as it asks for,`;
+    return new LabError("rate-limited", `The server asks for patience with ${name} (HTTP 429). ${wait} and try again.`, { cause: error, details: { file: name, status: 429, retryAfterMs: error.waitMs } });
+  }
   const why = error instanceof Passing ? `the server answers HTTP ${error.status}` : "the network or the server does not answer";
   return new LabError("offline", `${name} could not be downloaded: ${why}${tries > 1 ? `, ${tries} times in a row` : ""}. Check the connection and try again.`, { cause: error, details: { file: name } });
 }
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,14 +1,27 @@
-/** Files of the site by their digest: from the cache where they are, else downloaded, verified, then kept. */
+/** Files by their digest: from the cache where they are, else downloaded, verified, then kept. */
+import { sha256 as sha256Of } from "hash-wasm";
 import type { HubProgress } from "../threads/hub.ts";
 import { isLabError, LabError } from "../lib/error.ts";
 import type { Cache } from "./cache.ts";
-import { download, type Wanted } from "./download.ts";
+import { download, downloadInto, type Wanted } from "./download.ts";
+import { Gate } from "./gate.ts";
 import type { FolderFile } from "./sources/source.ts";
 
 export interface Warning {
   readonly code: string;
   readonly message: string;
 }
+
+/** A file on the disk (or, where that is full, in memory), read a range at a time. */
+export interface Stored {
+  readonly blob: Blob;
+  readonly sha256: string;
+  /** Bytes that came over the network for it. */
+  readonly downloaded: number;
+}
+
+/** Large files that download at a time. */
+const AT_ONCE = 3;
 
 /** A list that may be old is better than none; so long the network has to show a newer one. */
 const LATEST_MS = 4000;
@@ -17,30 +30,64 @@ export class Shelf {
   /** What should be told once, newest last. */
   readonly warnings: Warning[] = [];
   private readonly underway = new Map<string, Promise<FolderFile>>();
+  private readonly stored = new Map<string, Promise<Stored>>();
   private readonly lists = new Map<string, Promise<string>>();
+  private readonly gate = new Gate(AT_ONCE);
 
-  constructor(private readonly cache: Cache) {}
+  constructor(readonly cache: Cache) {}
 
-  /** A file whose digest is known. Asked for twice at a time, it is fetched once. */
-  file(wanted: Wanted & { sha256: string }, onProgress?: HubProgress): Promise<FolderFile> {
-    const running = this.underway.get(wanted.sha256);
+  /** A file whose digest is known, whole. Asked for twice at a time, it is fetched once. */
+  file(wanted: Wanted & ({ sha256: string } | { git: string }), onProgress?: HubProgress): Promise<FolderFile> {
+    const key = keyOf(wanted);
+    const running = this.underway.get(key);
     if (running) return running.then((file) => ({ ...file, downloaded: 0 }));
-    const call = this.fetchFile(wanted, onProgress).finally(() => this.underway.delete(wanted.sha256));
-    this.underway.set(wanted.sha256, call);
+    const call = this.fetchFile(key, wanted, onProgress).finally(() => this.underway.delete(key));
+    this.underway.set(key, call);
     return call;
   }
 
-  private async fetchFile(wanted: Wanted & { sha256: string }, onProgress?: HubProgress): Promise<FolderFile> {
-    const found = await this.cache.find(wanted.sha256);
+  private async fetchFile(key: string, wanted: Wanted, onProgress?: HubProgress): Promise<FolderFile> {
+    const found = await this.cache.find(key);
     if (found) {
       onProgress?.({ file: wanted.name, state: "cached", loaded: found.length, total: found.length });
-      return { bytes: found, sha256: wanted.sha256, downloaded: 0 };
+      return { bytes: found, sha256: wanted.sha256 ?? (await sha256Of(found)), downloaded: 0 };
     }
     const { bytes, sha256 } = await download(wanted, onProgress);
     onProgress?.({ file: wanted.name, state: "cache", loaded: bytes.length, total: bytes.length });
-    const { problem } = await this.cache.keep(sha256, wanted.name, bytes);
-    if (problem) this.warn(problem, wanted.name);
+    const { problem } = await this.cache.keep(key, wanted.name, bytes);
+    if (problem) await this.warn(problem, wanted.name);
     return { bytes, sha256, downloaded: bytes.length };
+  }
+
+  /** A file too large to be held whole: chunk by chunk to the disk. One tab at a time fetches it; the others then find it. */
+  large(wanted: Wanted & { sha256: string; bytes: number }, onProgress?: HubProgress): Promise<Stored> {
+    const key = wanted.sha256;
+    const running = this.stored.get(key);
+    if (running) return running.then((file) => ({ ...file, downloaded: 0 }));
+    const call = this.gate.pass(() => this.cache.alone(key, () => this.fetchLarge(key, wanted, onProgress))).finally(() => this.stored.delete(key));
+    this.stored.set(key, call);
+    return call;
+  }
+
+  private async fetchLarge(key: string, wanted: Wanted & { bytes: number }, onProgress?: HubProgress): Promise<Stored> {
+    const found = await this.cache.blob(key);
+    if (found) {
+      onProgress?.({ file: wanted.name, state: "cached", loaded: found.size, total: found.size });
+      return { blob: found, sha256: key, downloaded: 0 };
+    }
+    for (let again = false; ; again = true) {
+      const partial = await this.cache.begin(key, wanted.name, wanted.bytes);
+      const before = partial.loaded;
+      const sha256 = await downloadInto(partial, wanted, onProgress);
+      onProgress?.({ file: wanted.name, state: "cache", loaded: wanted.bytes, total: wanted.bytes });
+      const committed = await this.cache.commit(partial);
+      if (committed) {
+        if (committed.kept.problem) await this.warn(committed.kept.problem, wanted.name);
+        return { blob: committed.blob, sha256, downloaded: wanted.bytes - before };
+      }
+      // Its chunks were deleted while it downloaded (storage cleared).
+      if (again) throw new LabError("quota", `${wanted.name} could not be kept: the browser's storage was emptied twice while it downloaded. Try again.`, { details: { file: wanted.name } });
+    }
   }
 
   /** A small file without a known digest (a list of files): the network's if it answers soon, else the kept one. Read once a visit. */
@@ -72,10 +119,18 @@ export class Shelf {
     }
   }
 
-  private warn(problem: "quota" | "unavailable", name: string): void {
+  private async warn(problem: "quota" | "unavailable", name: string): Promise<void> {
     const why = problem === "quota" ? "the browser's storage for this site is full" : "this browser keeps no data for this site";
-    this.warnings.push({ code: `cache-${problem}`, message: `${name} could not be kept (${why}), so it stays in memory and is downloaded again next time. Clear the cache of models to make room.` });
+    const kept = (await this.cache.files()).filter(({ state }) => state !== "memory").sort((a, b) => b.bytes - a.bytes);
+    const largest = kept.slice(0, 3).map((file) => `${file.name} (${megabytes(file.bytes)})`);
+    const room = largest.length > 0 && problem === "quota" ? `Delete from the cache what is not needed; the largest there: ${largest.join(", ")}.` : "Clear the cache of models to make room.";
+    this.warnings.push({ code: `cache-${problem}`, message: `${name} could not be kept (${why}), so it stays in memory and is downloaded again next time. ${room}` });
   }
 }
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+
+/** In the cache. Git's digest is another function of the content than SHA-256, but no less an address of it. */
+export const keyOf = (wanted: { readonly sha256?: string | undefined; readonly git?: string | undefined }): string => wanted.sha256 ?? `git:${wanted.git}`;
 
 const after = <T>(ms: number, value: T): Promise<T> => new Promise((resolve) => setTimeout(resolve, ms, value));

@@ -82,6 +82,16 @@ export interface LoadedSamples {
   warnings?: { code: string; message: string }[];
 }
 
+/** One file in the cache. `partial`: a download that can go on; `memory`: the disk took it not, it goes with the page. */
+export interface CachedFile {
+  id: string;
+  /** "owner/name/onnx/model.onnx", as it was first asked for. */
+  name: string;
+  /** On the disk now. */
+  bytes: number;
+  state: "kept" | "partial" | "memory";
+}
+
 export type HubProgress = (event: { file: string; state: "download" | "verify" | "cache" | "cached"; loaded: number; total: number }) => void;
 
 export interface HubService {
