@@ -174,6 +174,9 @@ export const newNode = (opType: string, input: string[], output: string[], attri
   opType, input, output, attribute, name: output[0], unknown: [],
 });
 
+/** An integer attribute of a node, or what it is where it is left out. */
+export const attributeInt = (node: NodeProto, name: string, otherwise: bigint): bigint => node.attribute.find((a) => a.name === name)?.i ?? otherwise;
+
 export const castTo = (type: number, input: string, output: string): NodeProto =>
   newNode("Cast", [input], [output], [
     { name: "to", type: 2n, i: BigInt(type), floats: [], ints: [], strings: [], tensors: [], graphs: [], unknown: [] },

@@ -1,5 +1,6 @@
 /** ONNX bytes → a skeleton that can be posted, and weights on demand. Everything from outside is checked here. */
 import { LabError } from "../../lib/error.ts";
+import { otherKind } from "../beginnings.ts";
 import type { OnnxSkeleton, OnnxWeight } from "../types.ts";
 import { decodeModel, encodeModel, type GraphProto, type ModelProto, newTensor, type TensorProto } from "./proto.ts";
 import { type External, externalPath, floatTypeOf, floats, isExternal, lengthOf, rawBytes, shapeOf } from "./tensor.ts";
@@ -60,18 +61,10 @@ export function parseModel(bytes: Uint8Array, file: string): ModelProto & { grap
   return { ...model, graph };
 }
 
-const beginnings: [RegExp, string][] = [
-  [/^version https:\/\/git-lfs/, "a Git LFS pointer, not the model itself: run `git lfs pull`, or download the file from the web site"],
-  [/^\s*<(!doctype|html|\?xml)/i, "a web page, not a model: the address may be wrong or need a login"],
-  [/^PK\x03\x04/, "a ZIP archive: unpack it and take model.onnx"],
-  [/^....ORTM/s, "in onnxruntime's own .ort format: take model.onnx instead"],
-  [/^.{8}\{"/s, "a safetensors file, not ONNX"],
-];
-
 function sniff(bytes: Uint8Array, file: string): void {
   if (bytes.length === 0) throw new LabError("bad-onnx", `${file} is empty. Download it again.`);
-  const start = String.fromCharCode(...bytes.subarray(0, 64));
-  for (const [pattern, what] of beginnings) if (pattern.test(start)) throw new LabError("bad-onnx", `${file} is ${what}.`);
+  const what = otherKind(bytes, "ONNX", "model.onnx");
+  if (what) throw new LabError("bad-onnx", `${file} is ${what}.`);
 }
 
 const quantised = /^(Dynamic)?(De)?[Qq]uantize|^Q(Linear|Gemm|Attention|Embed|MoE)|^(MatMul|Conv)Integer|^MatMul(NBits|Bnb4|FpQ4)|^GatherBlockQuantized|^DynamicQuantize/;

@@ -55,3 +55,26 @@ function collectShapeLike(graph: GraphProto, names: Set<string>): void {
     for (const body of bodiesOf(node)) collectShapeLike(body.graph, names);
   }
 }
+
+/** Leaves out nodes that no output needs, and constants that no node takes. */
+export function dropDead(graph: GraphProto): void {
+  const live = new Set(graph.output.map((info) => info.name ?? ""));
+  const kept: NodeProto[] = [];
+  for (const node of [...graph.node].reverse()) {
+    if (!node.output.some((name) => live.has(name))) continue;
+    kept.push(node);
+    for (const name of node.input) live.add(name);
+    for (const body of bodiesOf(node)) takenBy(body.graph, live);
+  }
+  graph.node = kept.reverse();
+  graph.initializer = graph.initializer.filter((tensor) => live.has(tensor.name ?? ""));
+}
+
+/** Adds every name that nodes or outputs of a body, at any depth, take. */
+export function takenBy(body: GraphProto, names: Set<string>): void {
+  for (const info of body.output) names.add(info.name ?? "");
+  for (const node of body.node) {
+    for (const name of node.input) names.add(name);
+    for (const inner of bodiesOf(node)) takenBy(inner.graph, names);
+  }
+}
