@@ -1,4 +1,5 @@
 /** Task heads: fed to the lifted graph a task at a time, or put into one graph, so that samples of all tasks share a batch. */
+import { quicken } from "../checkpoint/onnx/quicken.ts";
 import { joinedGraph, joinedOutput, type TaskHead } from "../export/join.ts";
 import type { Port } from "../fitness/evaluator.ts";
 import { cpuTensor, type Feeds } from "../fitness/runtime.ts";
@@ -27,10 +28,10 @@ export async function loadHeads({ alignment, models, tasks }: Loaded, hub: Hub):
   const none: Feeds = {};
   if (alignment.heads.length > 0 && tasks.length > 1 && alike && sizes <= SMALL * alignment.space.length) {
     const heads = tasks.map(({ id, head }): TaskHead => ({ task: id, model: head, tensors: tensors.get(head) ?? [] }));
-    return { graph: joinedGraph(alignment, heads), ports: new Map(tasks.map(({ id }) => [id, { head: none, output: joinedOutput(output, id) }])) };
+    return { graph: quicken(joinedGraph(alignment, heads)), ports: new Map(tasks.map(({ id }) => [id, { head: none, output: joinedOutput(output, id) }])) };
   }
   const feeds = new Map([...tensors].map(([id, arrays]) => [id, feedsOf(alignment, id, arrays)]));
-  return { graph: alignment.graph, ports: new Map(tasks.map(({ id, head }) => [id, { head: alignment.heads.length > 0 ? (feeds.get(head) ?? none) : none, output }])) };
+  return { graph: quicken(alignment.graph), ports: new Map(tasks.map(({ id, head }) => [id, { head: alignment.heads.length > 0 ? (feeds.get(head) ?? none) : none, output }])) };
 }
 
 function feedsOf(alignment: Loaded["alignment"], id: string, arrays: readonly Float32Array[]): Feeds {

@@ -4,7 +4,7 @@
  */
 import { castTo, DataType, decodeModel, encodeModel, type GraphProto, type ModelProto, newTensor, type NodeProto, type TensorProto } from "../checkpoint/onnx/proto.ts";
 import { type FloatType, packFloats } from "../checkpoint/onnx/tensor.ts";
-import { bodiesOf } from "../checkpoint/onnx/weights.ts";
+import { takenBy } from "../checkpoint/onnx/weights.ts";
 import type { Alignment } from "../checkpoint/types.ts";
 import { LabError } from "../lib/error.ts";
 
@@ -136,11 +136,8 @@ export function closeSizes(graph: GraphProto, fills: Fills): void {
 }
 
 /** Names that nodes at any depth, or outputs, take. */
-export function usedNames(graph: GraphProto, names = new Set<string>()): Set<string> {
-  for (const info of graph.output) names.add(info.name ?? "");
-  for (const node of graph.node) {
-    for (const name of node.input) names.add(name);
-    for (const body of bodiesOf(node)) usedNames(body.graph, names);
-  }
+export function usedNames(graph: GraphProto): Set<string> {
+  const names = new Set<string>();
+  takenBy(graph, names);
   return names;
 }

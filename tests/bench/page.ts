@@ -2,7 +2,7 @@
 import { requestDevice, type Gpu } from "../../src/gpu/device.ts";
 import * as kernels from "./kernels.ts";
 import type { BenchRow } from "./kernels.ts";
-import { benchCandidate, benchScoring } from "./scoring.ts";
+import { benchCandidate, benchQuick, benchScoring } from "./scoring.ts";
 
 const assets = new URL("./", document.baseURI);
 
@@ -14,6 +14,7 @@ const benches = {
   "candidate-wasm": (gpu: Gpu) => benchCandidate("wasm", gpu, assets),
   "candidate-webgpu": (gpu: Gpu) => benchCandidate("webgpu", gpu, assets),
   "scoring-wasm": (gpu: Gpu) => benchScoring("wasm", gpu, assets, 50, 40),
+  "scoring-quick": (gpu: Gpu) => benchQuick(gpu, assets),
   // A software adapter scores forty times slower: fewer, smaller runs there.
   "scoring-webgpu": (gpu: Gpu) => benchScoring("webgpu", gpu, assets, gpu.adapter.isFallback ? 10 : 50, gpu.adapter.isFallback ? 7 : 40),
 } satisfies Record<string, (gpu: Gpu) => Promise<BenchRow[]>>;

@@ -2,6 +2,7 @@
  * Figures of scoring, on a bundled model: lifted weights against constant ones, and a candidate made ready against a new file
  * and a new session. What is compared takes turns; medians; finished work.
  */
+import { quicken } from "../../src/checkpoint/onnx/quicken.ts";
 import { readOnnx } from "../../src/checkpoint/onnx/read.ts";
 import { bake, fillsOf } from "../../src/export/bake.ts";
 import { cpuTensor, gpuTensor, Runtime, type Feeds, type Provider } from "../../src/fitness/runtime.ts";
@@ -86,6 +87,34 @@ export async function benchScoring(provider: Provider, gpu: Gpu, assets: URL, ba
       details: { liftedMs, constantMs, batch, threads: runtime.threads, largestDifference: difference },
     },
   ];
+}
+
+/** The graph that scores (attention fused, rows nothing reads left out) against the lifted graph as it is. */
+export async function benchQuick(gpu: Gpu, assets: URL, batch = 150, runs = 15): Promise<BenchRow[]> {
+  const { alignment, weights, heads } = await family(assets);
+  const runtime = new Runtime({ provider: "wasm", threads: Math.min(8, navigator.hardwareConcurrency) });
+  const whole = await runtime.session(alignment.graph, "the lifted graph");
+  const quick = await runtime.session(quicken(alignment.graph), "the quickened graph");
+  const feeds: Feeds = {};
+  alignment.segments.forEach(({ inputs }, i) => {
+    for (const input of inputs) feeds[input] = cpuTensor(weights[i] ?? new Float32Array(), alignment.space.segments[i]?.shape ?? []);
+  });
+  alignment.heads.forEach(({ input, of }, i) => (feeds[input] = cpuTensor(heads[i] ?? new Float32Array(), of.digits?.shape ?? [])));
+  const pixels = Float32Array.from({ length: batch * 784 }, (_, i) => Math.sin(i * 0.01));
+  feeds[alignment.inputs[0]?.name ?? ""] = cpuTensor(pixels, [batch, 1, 28, 28]);
+  const times = { whole: [] as number[], quick: [] as number[] };
+  for (let round = 0; round <= runs; round++) {
+    for (const [name, session] of [["whole", whole], ["quick", quick]] as const) {
+      const begin = performance.now();
+      for (const output of Object.values(await session.run(feeds))) output.dispose();
+      if (round > 0) times[name].push(performance.now() - begin);
+    }
+  }
+  await whole.release();
+  await quick.release();
+  const [wholeMs, quickMs] = [median(times.whole), median(times.quick)];
+  const details = { wholeMs, quickMs, batch, threads: runtime.threads, imageMs: quickMs / batch };
+  return [{ name: "scoring with the quickened ÷ the lifted graph, glyphs, wasm", value: quickMs / wholeMs, unit: "×", goal: null, details }];
 }
 
 /** From coefficients to weights that can be scored, against what it replaces: a new ONNX file and a new session. */

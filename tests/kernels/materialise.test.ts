@@ -139,3 +139,37 @@ test("a lost device is an error, not a hang", async () => {
   await gpu.whenLost;
   await expect(slot.materialise(row)).rejects.toMatchObject({ code: "device-lost" });
 });
+
+describe("a candidate begun ahead", () => {
+  const small = makeSpace([{ shape: [193] }, { shape: [32, 64], transposed: true }]);
+  const [first, second, third] = [Float64Array.of(1, 0.4, -0.7, 1, 0.3), Float64Array.of(1, 0, 0.5, 0, 0), Float64Array.of(1, 1, 1, 0, 0)];
+
+  test("comes as if it had been asked for then, and leaves what is held alone until it is", async () => {
+    const models = family(small, 2);
+    const [slot, plain] = [(await filled(small, directions(2), models, await theGpu())).openSlot("cpu"), (await filled(small, directions(2), models, null)).openSlot("cpu")];
+    const wants = async (c: Float64Array) => {
+      await plain.materialise(c);
+      plain.arrays.forEach((weights, s) => expect(largestDifference(slot.arrays[s]!, weights)).toBeLessThanOrEqual(tolerance));
+    };
+    await slot.materialise(first!);
+    slot.ahead!(second!);
+    slot.ahead!(third!); // one at a time: the later hint is dropped
+    await wants(first!);
+    expect(await slot.materialise(second!)).toEqual({ nonFinite: false });
+    await wants(second!);
+    slot.ahead!(third!);
+    await slot.materialise(first!); // something else came in between
+    await wants(first!);
+    await slot.materialise(third!);
+    await wants(third!);
+  });
+
+  test("that is not finite is told when it is asked for", async () => {
+    const models = family(small, 2);
+    const slot = (await filled(small, directions(2), models, await theGpu())).openSlot("cpu");
+    slot.ahead!(Float64Array.of(1, Infinity, 0, 0, 0));
+    expect(await slot.materialise(first!)).toEqual({ nonFinite: false });
+    slot.ahead!(Float64Array.of(1, Infinity, 0, 0, 0));
+    expect(await slot.materialise(Float64Array.of(1, Infinity, 0, 0, 0))).toEqual({ nonFinite: true });
+  });
+});

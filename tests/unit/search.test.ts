@@ -272,3 +272,30 @@ describe("data-free merges", () => {
     expect(search.best()?.proposal.origin).toBe("linear");
   });
 });
+
+describe("peek", () => {
+  /** For every proposal: what was peeked while it was being scored. */
+  async function peeked(run: Run): Promise<(Candidate | null)[]> {
+    const { search } = await open(run);
+    expect(search.peek()).toBeNull();
+    const seen: (Candidate | null)[] = [];
+    for (let at = 0; await search.ask(); at++) {
+      const next = search.peek();
+      seen.push(next);
+      await search.tell(Math.sin(at));
+      if (next !== null) expect((await search.ask())?.candidate).toEqual(next);
+    }
+    return seen;
+  }
+
+  test("names the next candidate of a step; across steps nobody knows", async () => {
+    const seen = await peeked({ method: "pso_merging", steps: 2, start: ["base", "experts"] });
+    expect(seen.map((next) => next !== null)).toEqual([true, true, false, true, true, false, true, true, false]);
+  });
+
+  test("random search knows all, a sweep its coarse grid", async () => {
+    expect((await peeked({ method: "random", evaluations: 4 })).map((next) => next !== null)).toEqual([true, true, true, false]);
+    const sweep = await peeked({ method: "task_arithmetic", lambda: { tune: [0, 1], evaluations: 6 } });
+    expect(sweep.map((next) => next !== null)).toEqual([true, true, false, false, false, false]);
+  });
+});
