@@ -1,10 +1,14 @@
 /** The hub: references in, models and samples out. Works the same in a worker, over a port, and in a plain test. */
 import { expose, transfer } from "comlink";
 import { LabError } from "../lib/error.ts";
-import type { HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, ZooFamily } from "../threads/hub.ts";
+import type { HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
 import { Cache } from "./cache.ts";
 import { loadModel, type OpenModel } from "./loadModel.ts";
 import { loadSamples } from "./samples/samples.ts";
+import { preflight } from "./preflight/preflight.ts";
+import { hubAddress } from "./remote/address.ts";
+import { Connection } from "./remote/connection.ts";
+import { Remote } from "./remote/remote.ts";
 import { Shelf } from "./shelf.ts";
 import { openFolder, type Place } from "./sources/source.ts";
 import { readFamilies } from "./sources/zoo.ts";
@@ -18,10 +22,11 @@ export class Hub implements HubService {
   private readonly models = new Map<number, OpenModel>();
   private handles = 0;
 
-  open(options: HubOptions): Promise<void> {
+  async open(options: HubOptions): Promise<void> {
     const cache = new Cache(options.storage);
-    this.opened = { options, cache, shelf: new Shelf(cache) };
-    return Promise.resolve();
+    const shelf = new Shelf(cache);
+    const remote = new Remote(new Connection(hubAddress(options.hub, options.viewer)), shelf);
+    this.opened = { options, cache, shelf, remote };
   }
 
   connect(port: MessagePort): void {
@@ -64,16 +69,45 @@ export class Hub implements HubService {
   }
 
   async cached(): ReturnType<HubService["cached"]> {
-    const files = await this.place().cache.list();
+    return { files: await this.place().cache.list(), ...(await this.storageEstimate()) };
+  }
+
+  async forget(key: string | null): Promise<void> {
+    const { cache, remote } = this.place();
+    remote.forget();
+    await cache.forget(key);
+  }
+
+  async preflight(order: PreflightOrder): Promise<Preflight> {
+    return preflight(order, this.place());
+  }
+
+  async setToken(token: string | null): Promise<void> {
+    const { remote } = this.place();
+    remote.connection.setToken(token);
+    remote.forget(); // what was refused before may be given now
+  }
+
+  async cacheList(): ReturnType<HubService["cacheList"]> {
+    return this.place().cache.files();
+  }
+
+  async cacheDelete(id: string): Promise<boolean> {
+    const { cache, remote } = this.place();
+    remote.forget();
+    return cache.delete(id);
+  }
+
+  async cacheClear(): Promise<void> {
+    await this.forget(null);
+  }
+
+  async storageEstimate(): ReturnType<HubService["storageEstimate"]> {
     // Absent without a secure context.
     const storage = (globalThis.navigator as Navigator | undefined)?.storage as StorageManager | undefined;
     const { usage = 0, quota = 0 } = (await storage?.estimate?.().catch(() => ({}) as StorageEstimate)) ?? {};
     const persisted = (await storage?.persisted?.().catch(() => false)) ?? false;
-    return { files, usage, quota, persisted };
-  }
-
-  async forget(key: string | null): Promise<void> {
-    await this.place().cache.forget(key);
+    return { usage, quota, persisted };
   }
 
   private place(): Opened {

@@ -5,6 +5,7 @@ import { LabError } from "../lib/error.ts";
 import type { HubProgress, LoadedModel } from "../threads/hub.ts";
 import { parseConfig, parseNames, parsePreprocessor } from "./config.ts";
 import { beside } from "./paths.ts";
+import { nothingToTake, pick } from "./pick.ts";
 import type { Folder, FolderFile } from "./sources/source.ts";
 
 export interface OpenModel {
@@ -13,12 +14,11 @@ export interface OpenModel {
   readonly told: Omit<LoadedModel, "handle" | "warnings">;
 }
 
-/** The float file first; the hub's usual places. */
-const modelPaths = ["onnx/model.onnx", "model.onnx", "onnx/model_fp16.onnx", "model_fp16.onnx"];
 const text = (file: FolderFile): string => new TextDecoder().decode(file.bytes);
 
 export async function loadModel(folder: Folder, onProgress?: HubProgress): Promise<OpenModel> {
   const { reference } = folder;
+  if (folder.adapter) throw new LabError("unknown-model", `${reference}: an adapter on a model with an ONNX graph alone cannot be read. Give the model's safetensors too.`);
   const path = choose(folder);
   const digests = new Map<string, string>();
   let downloadBytes = 0;
@@ -67,6 +67,7 @@ export async function loadModel(folder: Folder, onProgress?: HubProgress): Promi
       summary: card?.summary ?? "",
       icon: card?.icon ?? "",
       batch: folder.family?.batch ?? null,
+      ...(folder.revision === undefined ? {} : { revision: folder.revision }),
       downloadBytes,
     },
   };
@@ -77,10 +78,14 @@ const has = (folder: Folder, path: string): boolean => folder.files.some((file) 
 function choose(folder: Folder): string {
   const named = /\.onnx$/.test(folder.reference) ? folder.reference.split("/").at(-1) : undefined;
   if (named && has(folder, named)) return named;
-  const usual = modelPaths.find((path) => has(folder, path));
-  if (usual) return usual;
-  const any = folder.files.map((file) => file.path).filter((path) => path.endsWith(".onnx"));
+  const paths = folder.files.map((file) => file.path);
+  const picked = pick(paths);
+  const [graph, second] = picked.graphs;
+  if (graph && !second) return graph.path;
+  const refused = new Set(picked.refused.map(({ path }) => path));
+  const any = paths.filter((path) => path.endsWith(".onnx") && !refused.has(path));
   if (any.length === 1 && any[0]) return any[0];
+  if (any.length === 0 && picked.refused.length > 0) throw nothingToTake(folder.reference, picked, paths);
   const found = any.length ? ` It has ${any.slice(0, 4).join(", ")}: name one of them.` : "";
   throw new LabError("not-found", `${folder.reference} holds no model: onnx/model.onnx is not there.${found}`, { details: { reference: folder.reference, found: any } });
 }

@@ -16,6 +16,10 @@ export interface HubOptions {
   storage: string;
   /** Folders known by reference: "./experts/a" → its files. */
   mounts: Record<string, MountedFile[]>;
+  /** Address of the Hub or a mirror; huggingface.co unless told. */
+  hub?: string;
+  /** Address of its dataset viewer; `datasets-server.` before the Hub's host unless told. */
+  viewer?: string;
 }
 
 export interface ZooFamily {
@@ -52,6 +56,8 @@ export interface LoadedModel {
   preprocessor: ImagePreprocessor | null;
   names: NamesMap | null;
   files: ModelFile[];
+  /** Commit it was read at, 40 hex; absent outside the Hub. */
+  revision?: string;
   /** The family it belongs to, when bundled. */
   family: string | null;
   title: string;
@@ -92,6 +98,63 @@ export interface CachedFile {
   state: "kept" | "partial" | "memory";
 }
 
+export interface PreflightOrder {
+  base: string;
+  experts: readonly string[];
+  /** A repository whose ONNX graph the others' weights are put into; any of the models that has one, unless told. */
+  graph?: string;
+}
+
+/** What a look at configurations and headers says, before anything large is downloaded. Base first, then experts as asked. */
+export interface Preflight {
+  /** null: only a download can tell (ONNX files with their weights inside). */
+  fits: boolean | null;
+  models: PreflightModel[];
+  problems: PreflightProblem[];
+  /** What is worth knowing and stops nothing: other base models, licences, vocabularies, heads. */
+  notes: string[];
+  /** Tensors and parameters that all models share; null where headers do not tell. */
+  shared: { tensors: number; parameters: number } | null;
+  /** Bytes to be downloaded now, and those that are in the cache already. */
+  downloadBytes: number;
+  cachedBytes: number;
+  /** Bytes on the GPU: base, one direction an expert, one slot. Directions in f32, or packed as f16. null: unknown. */
+  memoryBytes: { f32: number; f16: number } | null;
+  /** Bytes read for this look. */
+  readBytes: number;
+}
+
+export interface PreflightModel {
+  ref: string;
+  /** Why nothing is known of it (missing, gated, offline …); the rest is empty then. */
+  error: { code: string; message: string } | null;
+  /** 40 hex; null outside the Hub. */
+  commit: string | null;
+  format: "onnx" | "safetensors" | "lora" | null;
+  modelType: string | null;
+  licence: string | null;
+  baseModels: string[];
+  gated: boolean;
+  private: boolean;
+  /** Floating tensors and their elements; null where only a download tells. */
+  tensors: number | null;
+  parameters: number | null;
+  dtypes: string[];
+  /** Of the files that will be used. */
+  files: { path: string; bytes: number; cached: boolean }[];
+  bytes: number;
+}
+
+export interface PreflightProblem {
+  /** Reference of the model it is about. */
+  model: string;
+  kind: "unreadable" | "architecture" | "layers" | "missing" | "extra" | "shape" | "adapter" | "no-graph" | "no-weights";
+  message: string;
+  tensor?: string;
+  shape?: number[];
+  baseShape?: number[];
+}
+
 export type HubProgress = (event: { file: string; state: "download" | "verify" | "cache" | "cached"; loaded: number; total: number }) => void;
 
 export interface HubService {
@@ -110,4 +173,15 @@ export interface HubService {
   /** What the cache holds. */
   cached(): Promise<{ files: { key: string; bytes: number }[]; usage: number; quota: number; persisted: boolean }>;
   forget(key: string | null): Promise<void>;
+  /** Can these be merged, what will it cost, what licence do they carry? Reads headers only; asks the Hub anew what branches stand for. */
+  preflight(order: PreflightOrder): Promise<Preflight>;
+  /** For gated and private repositories. Kept in this thread's memory, sent to the Hub and its dataset viewer only. null: none. */
+  setToken(token: string | null): Promise<void>;
+  /** Files of models, by name; downloads that were cut among them. */
+  cacheList(): Promise<CachedFile[]>;
+  /** false: another tab is downloading it just now. */
+  cacheDelete(id: string): Promise<boolean>;
+  cacheClear(): Promise<void>;
+  /** In bytes, all of this site's storage. (`persist()` is the page's own: threads may not ask for it.) */
+  storageEstimate(): Promise<{ usage: number; quota: number; persisted: boolean }>;
 }

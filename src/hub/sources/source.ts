@@ -1,7 +1,11 @@
 /** A kind of place that models and samples come from: one file, and one line in the table. */
+import type { ByteSource } from "../../checkpoint/safetensors/source.ts";
 import { LabError } from "../../lib/error.ts";
+import { parseReference, referenceProblem } from "../../lib/reference.ts";
+import { show } from "../../lib/words.ts";
 import type { HubOptions, HubProgress, ZooFamily } from "../../threads/hub.ts";
 import type { ModelFile } from "../../checkpoint/types.ts";
+import type { Remote } from "../remote/remote.ts";
 import type { Shelf } from "../shelf.ts";
 import { mounted } from "./mounted.ts";
 import { repository } from "./repository.ts";
@@ -16,6 +20,7 @@ export interface Source {
 export interface Place {
   readonly options: HubOptions;
   readonly shelf: Shelf;
+  readonly remote: Remote;
 }
 
 /** The files of one reference. */
@@ -23,7 +28,14 @@ export interface Folder {
   readonly reference: string;
   /** Paths relative to the folder, "/" between parts. */
   readonly files: readonly ModelFile[];
+  /** Whole, in memory. */
   read(path: string, onProgress?: HubProgress): Promise<FolderFile>;
+  /** Verified and then read a range at a time: for files too large to be held. */
+  open(path: string, onProgress?: HubProgress): Promise<OpenFile>;
+  /** Commit it was read at, 40 hex; absent outside the Hub. */
+  readonly revision?: string;
+  /** The LoRA adapter named after "+". */
+  readonly adapter?: Folder;
   /** What a family tells about its member. */
   readonly family?: ZooFamily;
   /** The family's map of names, wherever it lies. */
@@ -37,13 +49,24 @@ export interface FolderFile {
   readonly downloaded: number;
 }
 
+export interface OpenFile {
+  readonly source: ByteSource;
+  /** null where it would take reading the whole file. */
+  readonly sha256: string | null;
+  readonly downloaded: number;
+}
+
 /** First match wins; a mounted reference goes before everything. */
 const sources: readonly Source[] = [mounted, zoo, repository];
 
 export async function openFolder(reference: string, place: Place): Promise<Folder> {
   const source = sources.find((one) => one.matches(reference, place.options));
-  if (!source) {
-    throw new LabError("unknown-model", `"${reference.slice(0, 120)}" is no reference to a model. Write zoo/<family>/<name>, ./folder, or owner/name.`);
-  }
-  return source.open(reference, place);
+  if (source) return source.open(reference, place);
+  const problem = referenceProblem(reference);
+  if (problem !== null) throw new LabError("unknown-model", `${show(reference)} is no reference to a model: it ${problem}.`);
+  const { adapter } = parseReference(reference);
+  const plus = reference.lastIndexOf("+");
+  if (adapter === null) throw new LabError("unknown-model", `${show(reference)} is no reference to a model. Write zoo/<family>/<name>, ./folder, or owner/name.`);
+  const [model, added] = await Promise.all([openFolder(reference.slice(0, plus), place), openFolder(reference.slice(plus + 1), place)]);
+  return { ...model, reference, adapter: added };
 }

@@ -1,4 +1,5 @@
 /** Bundled families: `zoo/<family>/<name>` beside the site; family.json lists every file with its length and SHA-256. */
+import { bytesSource } from "../../checkpoint/safetensors/source.ts";
 import { LabError } from "../../lib/error.ts";
 import type { HubProgress, ZooFamily } from "../../threads/hub.ts";
 import { parseFamily, parseZooIndex } from "../family.ts";
@@ -26,6 +27,10 @@ export const zoo: Source = {
       files,
       family,
       read: (path, onProgress) => read(under + path, onProgress),
+      async open(path, onProgress) {
+        const { bytes, sha256, downloaded } = await read(under + path, onProgress);
+        return { source: bytesSource(bytes), sha256, downloaded };
+      },
       ...(names ? { readNames: () => read(names) } : {}),
     };
   },

@@ -1,0 +1,86 @@
+/** One model looked at from afar: its facts, configuration, and the names and shapes of its tensors, from headers and graphs without weights. */
+import { listTensors } from "../../checkpoint/onnx/weights.ts";
+import { parseModel } from "../../checkpoint/onnx/read.ts";
+import { floatTypeOf, shapeOf } from "../../checkpoint/onnx/tensor.ts";
+import { isFloatDtype } from "../../checkpoint/safetensors/dtype.ts";
+import { damaged, HEADER_BYTES_MAX, parseHeader } from "../../checkpoint/safetensors/header.ts";
+import type { ByteSource } from "../../checkpoint/safetensors/source.ts";
+import type { ModelConfig } from "../../checkpoint/types.ts";
+import { parseConfig } from "../config.ts";
+import { nothingToTake, pick, type Picked } from "../pick.ts";
+
+export interface Tensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+}
+
+/** Where a look gets its bytes. */
+export interface Seen {
+  readonly reference: string;
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** A small file, whole. */
+  read(path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** null: it cannot be read in parts here. */
+  bytes(path: string): Promise<ByteSource | null>;
+}
+
+export interface Look {
+  readonly picked: Picked;
+  readonly config: ModelConfig | null;
+  /** Of `adapter_config.json`. */
+  readonly adapter: Record<string, unknown> | null;
+  /** Floating tensors of the safetensors (or adapter) file; null: there is none. */
+  readonly named: readonly Tensor[] | null;
+  /** Floating weights of each graph, in its order; null where the file holds them within and is too large to be read for a look. */
+  readonly graphs: readonly (readonly Tensor[] | null)[];
+}
+
+/** Larger graphs are exported with their weights inside, or are none to be looked at in seconds. */
+const GRAPH_BYTES_MAX = 2_000_000;
+/** First reads of all shards together; a header that is longer is read on. */
+const FIRST_BYTES_ALL = 196_608;
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+export async function look(seen: Seen): Promise<Look> {
+  const paths = seen.files.map(({ path }) => path);
+  const picked = pick(paths);
+  if (picked.graphs.length === 0 && !picked.safetensors && !picked.adapter) throw nothingToTake(seen.reference, picked, paths);
+  const parts = picked.safetensors?.files ?? (picked.adapter ? [picked.adapter.weights] : []);
+  const [config, adapter, headers, graphs] = await Promise.all([
+    paths.includes("config.json") ? seen.read("config.json").then((bytes) => parseConfig(text(bytes), `${seen.reference}/config.json`)) : null,
+    picked.adapter ? seen.read(picked.adapter.config).then((bytes) => parseConfig(text(bytes), `${seen.reference}/adapter_config.json`).raw) : null,
+    Promise.all(parts.map((path) => headerOf(seen, path, parts.length))),
+    Promise.all(picked.graphs.map((graph) => graphOf(seen, graph.path))),
+  ]);
+  const known = headers.every((header) => header !== null);
+  return { picked, config, adapter, named: parts.length > 0 && known ? headers.flat() : null, graphs };
+}
+
+async function headerOf(seen: Seen, path: string, parts: number): Promise<Tensor[] | null> {
+  const source = await seen.bytes(path);
+  if (!source) return null;
+  const name = `${seen.reference}/${path}`;
+  const first = await source.read(0, Math.min(source.size, Math.max(4096, Math.min(65_536, Math.floor(FIRST_BYTES_ALL / parts)))));
+  if (first.length < 8) throw damaged(name, `has only ${first.length} bytes, too few for any safetensors file`);
+  const length = Number(new DataView(first.buffer, first.byteOffset).getBigUint64(0, true));
+  const dataStart = 8 + length;
+  if (length > HEADER_BYTES_MAX || dataStart > source.size) throw damaged(name, `does not begin as a safetensors file does: its header would have ${length} bytes`);
+  const rest = dataStart > first.length ? await source.read(first.length, dataStart) : new Uint8Array(0);
+  const json = new Uint8Array(length);
+  json.set(first.subarray(8, Math.min(first.length, dataStart)));
+  json.set(rest, Math.max(0, first.length - 8));
+  const { tensors } = parseHeader(json, { file: name, dataStart, fileBytes: source.size });
+  return tensors.filter(({ dtype }) => isFloatDtype(dtype)).map(({ name: tensor, shape, dtype }) => ({ name: tensor, shape, dtype }));
+}
+
+async function graphOf(seen: Seen, path: string): Promise<Tensor[] | null> {
+  const bytes = seen.files.find((file) => file.path === path)?.bytes ?? Infinity;
+  if (bytes > GRAPH_BYTES_MAX) return null;
+  const name = `${seen.reference}/${path}`;
+  const { graph } = parseModel(await seen.read(path), name);
+  return listTensors(graph).flatMap(({ tensor, name: weight, weight: id }) => {
+    const dtype = floatTypeOf(tensor);
+    return id === null || dtype === null ? [] : [{ name: weight, shape: shapeOf(tensor, name), dtype }];
+  });
+}
