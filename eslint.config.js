@@ -55,6 +55,8 @@ const policies = [
   ...stages.map((stage, index) => mayName(stage, "recipe", ...stages.slice(0, index))),
   // The hub parses what it downloaded; a space aligns checkpoints and writes the lifted graph; an export writes one back.
   may(["hub", "space", "export"], "checkpoint"),
+  // An export writes mergekit's file, whose grammar the recipe knows.
+  may("export", "recipe"),
   mayName("checkpoint", "space"),
   // Masks of a basis follow the methods' rules; a search starts from data-free merges; a recipe asks for them.
   may(["space", "search", "recipe"], "methods"),

@@ -8,7 +8,7 @@ const load = async (path) => (await runnerImport(`${root}${path}`, { configFile:
 
 const { recipeJsonSchema } = await load("src/recipe/schema.ts");
 const { reportJsonSchema } = await load("src/recipe/report.ts");
-const { fieldTable } = await load("src/recipe/documentation.ts");
+const { fieldTable, recipeTable } = await load("src/recipe/documentation.ts");
 
 const at = (name) => new URL(name, import.meta.url);
 writeFileSync(at("recipe.schema.json"), `${JSON.stringify(recipeJsonSchema(), null, 2)}\n`);
@@ -16,8 +16,8 @@ writeFileSync(at("report.schema.json"), `${JSON.stringify(reportJsonSchema(), nu
 
 const replay = readFileSync(at("replay.py"), "utf8").split(/^# -{3}.*$/m)[1].trim();
 const parts = {
-  "recipe fields": fieldTable(recipeJsonSchema()),
-  "report fields": fieldTable(reportJsonSchema(), ["recipe"]),
+  "recipe fields": recipeTable(recipeJsonSchema("inline")),
+  "report fields": fieldTable(reportJsonSchema("inline"), ["recipe"]),
   replay: `\`\`\`python\n${replay}\n\`\`\``,
 };
 let text = readFileSync(at("recipe.md"), "utf8");

@@ -35,5 +35,5 @@ export async function exportModel({ subject, bench, recipe, loaded, hub }: Expor
     for (const { path } of model.files) if (goesAlong(path)) files.push({ path, bytes: await hub.file(model.handle, path) });
     heads.push({ model: id, tasks: tasks.filter(({ head }) => head === id).map((task) => task.id), tensors, files });
   }
-  return (await modelFiles({ alignment, weights, heads, dtype: recipe.out_dtype })).map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
+  return (await modelFiles({ alignment, weights, heads, dtype: recipe.out_dtype === "auto" ? "float32" : recipe.out_dtype })).map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
 }

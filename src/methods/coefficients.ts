@@ -1,14 +1,21 @@
 /** Merges as coefficients: a weight an expert, put over the columns of the basis. */
 import { LabError } from "../lib/error.ts";
+import type { Setting } from "../lib/settings.ts";
 
 /** What of a recipe's experts a row needs. */
 export interface Ingredients {
-  readonly experts: readonly { readonly id: string; readonly parameters: { readonly weight: number } }[];
+  readonly experts: readonly { readonly id: string; readonly parameters: { readonly weight: Setting<number> } }[];
 }
 
 /** Weights in the recipe's order of experts: the run's own where it names them, else the experts'. */
 export function weightsOf({ experts }: Ingredients, weights: Readonly<Record<string, number>> | undefined): number[] {
-  return experts.map(({ id, parameters }) => (weights !== undefined && Object.hasOwn(weights, id) ? (weights[id] ?? 0) : parameters.weight));
+  return experts.map(({ id, parameters }) => (weights !== undefined && Object.hasOwn(weights, id) ? (weights[id] ?? 0) : plain(id, parameters.weight)));
+}
+
+/** A weight that varies over tensors is no coefficient; `rowProblem` names it when a recipe is checked. */
+function plain(id: string, weight: Setting<number>): number {
+  if (typeof weight !== "number") throw new LabError("internal", `The weight of ${id} varies over tensors; it is no coefficient.`);
+  return weight;
 }
 
 /** base·θ₀ + Σ coefficientᵢ·δᵢ */

@@ -1,9 +1,142 @@
-/** Data-free merges that a recipe may ask for: one candidate from numbers alone, or swept over one parameter. */
-import type * as z from "zod";
-import { LINEAR_RUN } from "./linear/fields.ts";
+/**
+ * Data-free merges that a recipe may ask for, under `runs` and `compare`. Every parameter of a method may vary (src/lib/settings.ts): those of
+ * the whole merge stand in the run; those of each model stand at the model, and in the run for all models that have none of their own.
+ */
+import * as z from "zod";
+import { byExpert, choice, fields, id, must, runFields } from "../lib/fields.ts";
+import { setting, type Scalar, type Setting } from "../lib/settings.ts";
+import { type MethodName, METHOD_NAMES, methodSpec } from "./fields.ts";
 import { TASK_ARITHMETIC_RUN } from "./task_arithmetic/fields.ts";
+import type { MethodSpec, ParameterSpec } from "./spec.ts";
 
-/** Under `runs` and `compare`. */
-export const mergeFields = { linear: LINEAR_RUN, task_arithmetic: TASK_ARITHMETIC_RUN } as const;
+/** Parameters that belong to one model, by mergekit's names; the bounds of each are in src/methods. */
+export const PER_MODEL = ["weight", "density", "gamma", "epsilon", "scale"] as const;
+export type ModelParameters = { readonly [name in PerModel]?: Setting<number> | undefined };
+type PerModel = (typeof PER_MODEL)[number];
 
-export type MergeRun = z.output<(typeof mergeFields)[keyof typeof mergeFields]>;
+/** Without effect, so a recipe never says them. */
+const INERT: Readonly<Record<string, readonly string[]>> = { task_arithmetic: ["density", "rescale", "rescaling"] };
+
+export function isInert(method: string, parameter: string): boolean {
+  return parameter === "int8_mask" || (INERT[method] ?? []).includes(parameter);
+}
+
+const saysRange = must("must be [first, end], whole numbers with first below end");
+const layer = () => z.int(saysRange).min(0, saysRange).max(100_000, saysRange);
+const few = <T extends z.ZodType>(what: string, item: T) => z.array(item, must(`must be a list of ${what}`)).min(1, must(`must be a list of ${what}`)).max(10_000, must(`must be a list of at most 10,000 ${what}`));
+
+/** What of `fields` a recipe may say, each as a setting, none of them needed. */
+function settings(method: string, parameters: MethodSpec["whole"], without: readonly string[] = []): Record<string, z.ZodType> {
+  const said = Object.entries(parameters).filter(([name]) => !isInert(method, name) && !without.includes(name));
+  return Object.fromEntries(said.map(([name, parameter]) => [name, optional(parameter)]));
+}
+
+function plainField({ field }: ParameterSpec): z.ZodType<Scalar> {
+  let inner = field;
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodOptional) inner = inner.unwrap() as z.ZodType;
+  return inner as z.ZodType<Scalar>;
+}
+
+/** One instance a parameter, wherever it may stand: the JSON Schema then says it once. */
+const made = new WeakMap<z.ZodType, z.ZodType>();
+
+function optional(parameter: ParameterSpec): z.ZodType {
+  const known = made.get(parameter.field);
+  if (known !== undefined) return known;
+  const plain = plainField(parameter);
+  const field = (parameter.kind === "choice" ? plain : setting(plain)).optional().describe(parameter.description);
+  made.set(parameter.field, field);
+  return field;
+}
+
+/** The union of what any method takes at a model. */
+export function perModelFields(): Record<string, z.ZodType> {
+  const any = Object.assign({}, ...METHOD_NAMES.map((name) => methodSpec(name).perModel)) as MethodSpec["perModel"];
+  return settings("", any);
+}
+
+function sliceFields(method: string) {
+  const { perModel, whole } = methodSpec(method);
+  const source = fields({
+    model: id().describe("An expert's id, or base"),
+    layer_range: z
+      .tuple([layer(), layer()], saysRange)
+      .refine(([first, end]) => first < end, saysRange)
+      .describe("First layer, and the one after the last"),
+    parameters: fields(settings(method, perModel)).optional().describe("Of this model in this slice, over its own"),
+  });
+  return fields({
+    sources: few("sources", source).describe("Models whose layers are merged; equally many layers of each"),
+    base_model: id().nullable().optional().describe("Base of this slice, over the run's"),
+    parameters: fields({ ...settings(method, whole), ...settings(method, perModel) }).optional().describe("Of this slice, over the run's"),
+  });
+}
+
+const common = (method: string) => ({
+  semantics: choice(["mergekit", "paper", "peft"])
+    .optional()
+    .describe("Whose rules fill in rescaling and scope where they are not given: mergekit's, the papers', or PEFT's"),
+  models: z.array(id(), must("must be a list of ids")).min(1, must("must be a list of ids")).max(65, must("must be a list of at most 65 ids")).optional()
+    .describe("Experts that are merged, in order; base among them makes the base an input; all experts unless given"),
+  base_model: id().nullable().optional().describe("The base of task vectors: base unless given, null for none, or an expert"),
+  slices: few("slices", sliceFields(method)).optional().describe("Layers of the result, from these layers of these models"),
+});
+
+const weights = () => ({
+  weights: byExpert().optional().describe("Weights by expert id, over the experts' own parameters.weight"),
+});
+
+/** task_arithmetic keeps the customary λ of 0.3 where a recipe says nothing; mergekit's 1 is said by whoever reads its files. */
+const LAMBDA = TASK_ARITHMETIC_RUN.shape.lambda;
+
+function mergeField(method: MethodName) {
+  const { perModel, whole } = methodSpec(method);
+  const own = Object.fromEntries(
+    Object.entries(settings(method, whole)).map(([name, field]) => {
+      const { default: unlessGiven } = whole[name] as ParameterSpec;
+      if (method === "task_arithmetic" && name === "lambda") return [name, z.union([LAMBDA.unwrap(), field], must('must be a number, or { "tune": [low, high], "evaluations": n }, or a setting over layers and filters')).default(0.3).describe(LAMBDA.description ?? "")];
+      // rescaling and scope follow from semantics, when the recipe is completed.
+      return [name, unlessGiven === null || name === "rescaling" || name === "scope" ? field : field.default(unlessGiven).describe(field.description ?? "")];
+    }),
+  );
+  return runFields(method, { ...common(method), ...("weight" in perModel ? weights() : {}), ...own, ...settings(method, perModel, ["weight"]) });
+}
+
+/** Under `runs` and `compare`, by method. */
+export const mergeFields = Object.fromEntries(METHOD_NAMES.map((method) => [method, mergeField(method)])) as unknown as Readonly<Record<MethodName, z.ZodType>>;
+
+export interface MergeSource {
+  readonly model: string;
+  readonly layer_range: readonly [number, number];
+  readonly parameters?: ModelParameters | undefined;
+}
+
+export interface MergeSlice {
+  readonly sources: readonly MergeSource[];
+  readonly base_model?: string | null | undefined;
+  readonly parameters?: Readonly<Record<string, Setting<Scalar>>> | undefined;
+}
+
+interface Common {
+  readonly id: string;
+  readonly semantics?: "mergekit" | "paper" | "peft" | undefined;
+  readonly models?: readonly string[] | undefined;
+  readonly base_model?: string | null | undefined;
+  readonly slices?: readonly MergeSlice[] | undefined;
+  readonly weights?: Record<string, number> | undefined;
+}
+
+type Tune = Extract<z.output<typeof TASK_ARITHMETIC_RUN>["lambda"], object>;
+export type LinearMerge = Common & { readonly method: "linear"; readonly normalize: Setting<boolean> };
+export type TaskArithmeticMerge = Common & { readonly method: "task_arithmetic"; readonly lambda: Setting<number> | Tune; readonly normalize: Setting<boolean> };
+/** The rest; their parameters by `parameterOf`. */
+export type OtherMerge = Common & { readonly method: Exclude<MethodName, "linear" | "task_arithmetic"> };
+export type MergeRun = LinearMerge | TaskArithmeticMerge | OtherMerge;
+
+/** A parameter of a run by its name; undefined where the run does not say it. */
+export function parameterOf(run: MergeRun, name: string): Setting<Scalar> | undefined {
+  return (run as unknown as Readonly<Record<string, Setting<Scalar> | undefined>>)[name];
+}
+
+/** As people write them; every parameter is checked when the recipe is parsed. */
+export type MergeInput = { readonly id?: string; readonly method: MethodName } & Readonly<Record<string, unknown>>;

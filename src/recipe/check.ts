@@ -2,6 +2,7 @@
 import { metrics } from "../fitness/metrics/table.ts";
 import { isSearch, planOf } from "../search/searches.ts";
 import { figure, list, suggestion } from "../lib/words.ts";
+import { checkFolderMerge, checkMerge, checkVocabulary } from "./checkMerge.ts";
 import type { Recipe, RecipeComparison, RecipeRun } from "./schema.ts";
 
 const MOST_EVALUATIONS = 100_000;
@@ -9,7 +10,7 @@ const MOST_EVALUATIONS = 100_000;
 export function crossCheck(recipe: Recipe, problems: string[]): void {
   checkNames(recipe, problems);
   checkExperts(recipe, problems);
-  if (recipe.tasks.every((task) => task.weight === 0)) problems.push("The weights of all tasks are 0, so their mean says nothing; leave one weight out.");
+  if (recipe.tasks.length > 0 && recipe.tasks.every((task) => task.weight === 0)) problems.push("The weights of all tasks are 0, so their mean says nothing; leave one weight out.");
   recipe.tasks.forEach((_, i) => checkTask(recipe, i, problems));
   recipe.runs.forEach((run, i) => checkRun(recipe, run, `runs.${i}`, problems));
   recipe.compare.forEach((run, i) => checkRun(recipe, run, `compare.${i}`, problems));
@@ -17,6 +18,10 @@ export function crossCheck(recipe: Recipe, problems: string[]): void {
   if (recipe.export !== null && !written.includes(recipe.export)) {
     problems.push(`export names ${recipe.export}, which is no run and no comparison${suggestion(recipe.export, written)}`);
   }
+  checkVocabulary(recipe, problems);
+  if (recipe.tasks.length === 0) return checkFolderMerge(recipe, problems);
+  if (recipe.out_dtype === "auto") problems.push("out_dtype is auto, which is for merges without tasks; write float32, float16 or bfloat16.");
+  if (recipe.dtype !== undefined) problems.push("dtype is for merges without tasks; what is scored is computed in float32 and rounded to out_dtype.");
   if (recipe.runs.length > 0 && recipe.tasks.every((task) => size(task.optimise) === 0) && recipe.runs.some(isSearch)) {
     problems.push("No task has samples to optimise on, so a search has nothing to climb; give optimise a count above 0.");
   }
@@ -72,19 +77,23 @@ function checkTask(recipe: Recipe, i: number, problems: string[]): void {
 
 function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: string, problems: string[]): void {
   const experts = recipe.experts.map((expert) => expert.id);
-  const weighted = (parameters: { weights?: Record<string, number> | undefined; normalize?: boolean }, at: string, divides: boolean) => {
+  const weighted = (parameters: { weights?: Record<string, number> | undefined; normalize?: unknown }, at: string, divides: boolean) => {
     for (const name of Object.keys(parameters.weights ?? {})) {
       if (!experts.includes(name)) problems.push(`${at}.weights names ${name}, which is no expert${suggestion(name, experts)}`);
     }
-    const sum = recipe.experts.reduce((total, { id, parameters: own }) => total + (parameters.weights?.[id] ?? own.weight), 0);
+    const weights = recipe.experts.map(({ id, parameters: own }) => parameters.weights?.[id] ?? own.weight);
+    if (weights.some((weight) => typeof weight !== "number")) return; // they vary over tensors: each sum is looked at when it is known
+    const sum = weights.reduce<number>((total, weight) => total + Number(weight), 0);
     if (divides && parameters.normalize !== false && Math.abs(sum) < 1e-8) {
       problems.push(`${at} divides by the sum of weights, which is 0; change a weight or set normalize to false.`);
     }
   };
-  if (run.method === "linear") weighted(run, path, true);
+  if (run.method !== "pso_merging" && run.method !== "random") {
+    weighted(run, path, run.method === "linear" && run.models === undefined && run.slices === undefined);
+    checkMerge(recipe, run, path, problems);
+  }
   if (run.method === "task_arithmetic") {
-    weighted(run, path, false);
-    if (typeof run.lambda === "object" && run.lambda.tune[0] >= run.lambda.tune[1]) {
+    if (typeof run.lambda === "object" && "tune" in run.lambda && run.lambda.tune[0] >= run.lambda.tune[1]) {
       problems.push(`${path}.lambda.tune must be [low, high] with low below high, not [${list(run.lambda.tune.map(String), ",")}].`);
     }
   }

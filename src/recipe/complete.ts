@@ -1,5 +1,7 @@
 /** The short form written long, and the defaults that depend on the rest of the recipe. */
-import type { Recipe } from "./schema.ts";
+import type { Draft, Recipe } from "./schema.ts";
+import { methodSpec } from "../methods/fields.ts";
+import { isInert, type MergeRun, parameterOf } from "../methods/runs.ts";
 import { rescalingOf } from "../search/starts.ts";
 import { show } from "../lib/words.ts";
 
@@ -19,12 +21,44 @@ export function expand(written: unknown, problems: string[]): unknown {
   return { ...rest, runs: [{ ...(parameters as Record<string, unknown> | undefined), method }] };
 }
 
-export function spellOut(recipe: Recipe): Recipe {
+export const NO_BASE = "base is missing: it must have model, the model that all experts were fine-tuned from.";
+
+/** Where something is scored there is a base; a merge without tasks may do without. */
+export function lacksBase(written: unknown): boolean {
+  if (typeof written !== "object" || written === null) return false;
+  const { base, tasks } = written as { base?: unknown; tasks?: unknown };
+  return base === undefined && !(tasks === undefined || (Array.isArray(tasks) && tasks.length === 0));
+}
+
+/** Null, with a problem, where what is missing does not follow from the rest. */
+export function spellOut(draft: Draft, problems: string[]): Recipe | null {
+  const [first] = draft.experts;
+  if (lacksBase(draft)) {
+    problems.push(NO_BASE);
+    return null;
+  }
+  const baseless = draft.base === undefined;
+  // Whose config and tokenizer the result has, where there is no base.
+  const base = draft.base ?? { model: first?.model ?? "" };
+  const recipe: Recipe = { ...draft, base };
+  const merge = <R extends MergeRun>(run: R): R => ({ ...run, ...rulesOf(run), ...(baseless && run.base_model === undefined ? { base_model: null } : {}) });
   const runs = recipe.runs.map((run) => {
     if (run.method === "pso_merging") return { ...run, start: run.start.map((start) => longStart(start)) };
-    return run;
+    return run.method === "random" ? run : merge(run);
   });
-  return { ...recipe, runs, export: recipe.export ?? runs[0]?.id ?? recipe.compare[0]?.id ?? null };
+  return { ...recipe, runs, compare: recipe.compare.map(merge), export: recipe.export ?? runs[0]?.id ?? recipe.compare[0]?.id ?? null };
+}
+
+/** `semantics` spelt out: how dropped elements are made up for, and where the largest are counted. */
+function rulesOf(run: MergeRun): Record<string, string> {
+  const { whole } = methodSpec(run.method);
+  const said = (name: string) => parameterOf(run, name) !== undefined;
+  const paper = run.semantics === "paper";
+  return {
+    ...("rescaling" in whole && !isInert(run.method, "rescaling") && !said("rescaling") ? { rescaling: paper || run.semantics === "peft" ? "inverse" : "l1" } : {}),
+    // TIES trims over the whole flattened model; breadcrumbs, like mergekit and PEFT, in each tensor.
+    ...("scope" in whole && !said("scope") ? { scope: paper && run.method === "ties" ? "model" : "tensor" } : {}),
+  };
 }
 
 type Start = Extract<Recipe["runs"][number], { method: "pso_merging" }>["start"][number];

@@ -21,6 +21,24 @@ export function fieldTable(schema: Record<string, unknown>, without: readonly st
   return ["| field | what it takes | unless given | what it is |", "|---|---|---|---|", ...lines.values()].join("\n");
 }
 
+/**
+ * The recipe's: what every merge takes stands once, under `{any merge}`; comparisons take what merges take; how a parameter
+ * varies stands once, at the experts' weight.
+ */
+export function recipeTable(schema: Record<string, unknown>): string {
+  const [head = "", rule = "", ...lines] = fieldTable(schema, ["compare"]).split("\n");
+  const seen = new Set<string>();
+  return [head, rule, ...lines.flatMap((line) => {
+    if (/\[\]\.(filter|value)`/.test(line) && !line.includes("`experts[].parameters.weight[]")) return [];
+    const shared = line.replace(/`runs\[\]\{\w+\}\.(semantics|models|base_model|weights|slices)(?=[.[`])/, "`runs[]{any merge}.$1").replace(/(`runs\[\]\{any merge\}\.slices\[\](?:\.sources\[\])?\.parameters)\.\w+`.*/, "");
+    if (shared === "" || !shared.startsWith("| `") || !/` \|/.test(shared)) return [];
+    const path = shared.split("`")[1] ?? "";
+    if (seen.has(path)) return [];
+    seen.add(path);
+    return [shared];
+  })].join("\n");
+}
+
 function walk(schema: Schema, path: string, lines: Map<string, string>, without: readonly string[]): void {
   for (const branch of [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]) walk(branch, branchPath(path, branch), lines, without);
   if (schema.items) walk(schema.items, `${path}[]`, lines, without);

@@ -118,7 +118,7 @@ const SHAPE = {
   verification: z.array(VERIFICATION).readonly().optional().describe("After verifying: what was not equal; empty when all was"),
 };
 
-export const reportSchema = z.object({ recipe: recipeSchema, ...SHAPE });
+export const reportSchema = z.object({ recipe: recipeSchema.required({ base: true }), ...SHAPE });
 
 export type Score = z.output<typeof SCORE>;
 export type Difference = z.output<typeof DIFFERENCE>;
@@ -138,8 +138,9 @@ export function parseReport(input: unknown): Report {
   throw new LabError("bad-arguments", `This is no report of Murmuration. ${problems.join(" ")}`, { details: { problems } });
 }
 
-export function reportJsonSchema(): Record<string, unknown> {
-  const json = z.toJSONSchema(reportSchema, { io: "input", target: "draft-2020-12" });
+/** As of the recipe's: `reused` written once, or everywhere. */
+export function reportJsonSchema(reused: "ref" | "inline" = "ref"): Record<string, unknown> {
+  const json = z.toJSONSchema(reportSchema, { io: "input", target: "draft-2020-12", reused });
   return { $id: "report.schema.json", title: "Murmuration report, version 1", ...json };
 }
 

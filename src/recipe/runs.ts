@@ -1,10 +1,7 @@
 /** The unions of runs and comparisons, made from the searches' and merges' own tables. */
 import * as z from "zod";
-import { mergeFields, PLANNED, searchFields } from "../search/runs.ts";
+import { type AnyRun, mergeFields, type MergeInput, type MergeRun, PLANNED, searchFields, type SearchInput } from "../search/runs.ts";
 import { list, show, suggestion } from "../lib/words.ts";
-
-type MergeFields = (typeof mergeFields)[keyof typeof mergeFields];
-type AnyFields = (typeof searchFields)[keyof typeof searchFields] | MergeFields;
 
 export const SEARCH_NAMES = Object.keys(searchFields);
 export const MERGE_NAMES = Object.keys(mergeFields);
@@ -19,9 +16,13 @@ function methodProblem(input: unknown, known: readonly string[]): string {
   return `names ${show(method)}, which is no method${suggestion(method, known)}`;
 }
 
-// The cast: a table's values are a list to TypeScript, and the union wants at least one.
-const merges = Object.values(mergeFields) as unknown as readonly [MergeFields, ...MergeFields[]];
-const all = [...Object.values(searchFields), ...merges] as unknown as readonly [AnyFields, ...AnyFields[]];
+type Members = Parameters<typeof z.discriminatedUnion>[1];
+// The casts: tables are lists to TypeScript, and their members were made from the methods' own fields, of which it sees no types.
+const merges = Object.values(mergeFields) as unknown as Members;
+const all = [...Object.values(searchFields), ...Object.values(mergeFields)] as unknown as Members;
 
-export const COMPARISON = z.discriminatedUnion("method", merges, { error: ({ input }) => methodProblem(input, MERGE_NAMES) });
-export const RUN = z.discriminatedUnion("method", all, { error: ({ input }) => methodProblem(input, [...SEARCH_NAMES, ...MERGE_NAMES]) });
+export const COMPARISON = z.discriminatedUnion("method", merges, { error: ({ input }) => methodProblem(input, MERGE_NAMES) }) as unknown as z.ZodType<MergeRun, MergeInput>;
+export const RUN = z.discriminatedUnion("method", all, { error: ({ input }) => methodProblem(input, [...SEARCH_NAMES, ...MERGE_NAMES]) }) as unknown as z.ZodType<
+  AnyRun,
+  SearchInput | MergeInput
+>;

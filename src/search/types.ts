@@ -1,4 +1,5 @@
 /** The nouns of a search. */
+import type { Setting } from "../lib/settings.ts";
 import type { Basis, ResidentSwarm } from "../space/types.ts";
 
 /** What a search proposes to be scored. Coefficients: one row over the basis, or one row a segment (`[segments][columns]`). */
@@ -75,7 +76,7 @@ export interface StartingPoint {
 
 /** What of a recipe a search needs; a parsed recipe is one. */
 export interface Ingredients {
-  readonly experts: readonly { readonly id: string; readonly parameters: { readonly weight: number } }[];
+  readonly experts: readonly { readonly id: string; readonly parameters: { readonly weight: Setting<number> } }[];
   readonly seeds: { readonly search: number };
 }
 

@@ -4,7 +4,7 @@ import { isLabError } from "../../src/lib/error.ts";
 import { parseReport, reportJsonSchema, scoresCsv, type Report } from "../../src/recipe/report.ts";
 import { parseRecipe, recipeJsonSchema } from "../../src/recipe/schema.ts";
 import { resultSentence } from "../../src/recipe/sentence.ts";
-import { fieldTable } from "../../src/recipe/documentation.ts";
+import { fieldTable, recipeTable } from "../../src/recipe/documentation.ts";
 import type { TraceRow } from "../../src/threads/events.ts";
 
 const at = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
@@ -91,8 +91,8 @@ describe("what is published is current", () => {
 
   test("every field of the recipe and the report stands in docs/recipe.md", () => {
     const docs = at("docs/recipe.md");
-    expect(docs).toContain(fieldTable(recipeJsonSchema()));
-    expect(docs).toContain(fieldTable(reportJsonSchema(), ["recipe"]));
+    expect(docs).toContain(recipeTable(recipeJsonSchema("inline")));
+    expect(docs).toContain(fieldTable(reportJsonSchema("inline"), ["recipe"]));
   });
 
   test("docs/recipe.md quotes the replay as it is", () => {
