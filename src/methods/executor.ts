@@ -1,5 +1,44 @@
-/** Where formulas run: in WebAssembly on the CPU, or as kernels. */
+/** Where formulas run: WebAssembly on the CPU, or kernels on the GPU. Both give a tensor the same passes. */
+import type { Float, Formula, Truth } from "./expression.ts";
+import type { Tally } from "./sparsify/cuts.ts";
+import type { Half } from "./sparsify/select.ts";
+import type { TensorSource, TensorWriter } from "./types.ts";
+
 export interface Executor {
   readonly backend: "cpu" | "webgpu";
+  /** One tensor after the other: resolves when it is this one's turn. `close` it. */
+  open(geometry: Geometry, source: TensorSource, options: { readonly chunkElements?: number; readonly signal?: AbortSignal }): Promise<Passes>;
   destroy(): void;
+}
+
+export interface Geometry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly inputs: number;
+}
+
+export interface Totals {
+  readonly sums: readonly number[];
+  readonly counts: readonly number[];
+}
+
+/** Along which vectors run: rows along the last dimension, columns along the first. */
+export type Along = "rows" | "columns";
+
+/** What a method may ask of one tensor; each call reads the inputs once, in chunks, and gives the same bits whatever the chunk. */
+export interface Passes {
+  readonly length: number;
+  /** f64, each in four lanes (index modulo 4) from first to last. */
+  totals(sums: readonly Float[], counts?: readonly Truth[]): Promise<Totals>;
+  /** A sum for every row or column, in the order of rows or columns. */
+  sumsAlong(along: Along, sums: readonly Float[]): Promise<readonly Float64Array[]>;
+  /** Adds one half of every key to the histograms of its selection. */
+  tally(selections: readonly Tally[], half: Half): Promise<void>;
+  /** Index behind the first `wanted` elements with these bits. */
+  place(of: Float, bits: number, wanted: number): Promise<number>;
+  /** KL divergence a row between softmax(p) and softmax(q). `round`: what each step of it is rounded to. */
+  divergence(p: Float, q: Float, round: (value: number) => number): Promise<Float32Array>;
+  /** Writes `formula.store`, in order, and gives the totals of the same pass. */
+  write(formula: Formula & { readonly store: Float }, write: TensorWriter): Promise<Totals>;
+  close(): void;
 }

@@ -1,0 +1,53 @@
+/** Selections over one tensor: where to cut |x| so that exactly so many are kept, and values at places of an order. */
+import type { Passes } from "../executor.ts";
+import { abs, type Cut, type Float } from "../expression.ts";
+import { RadixSelect } from "./select.ts";
+
+export interface Selection {
+  readonly of: Float;
+  /** How many of the largest |of| are kept, the lower index first among equals; each gives one cut. */
+  readonly keep: readonly number[];
+}
+
+/** An element index behind every element. */
+export const ALL = 0xffffffff;
+/** Keeps nothing: above the bits of any |x|. */
+export const NOTHING: Cut = { threshold: 0x7fffffff, below: 0 };
+
+/** One list of cuts a selection; all selections share the passes. */
+export async function cutsOf(passes: Passes, selections: readonly Selection[]): Promise<Cut[][]> {
+  const running = selections.map(({ of, keep }) => ({ of: abs(of), select: new RadixSelect(keep), signed: false }));
+  await tallyBoth(passes, running);
+  const all: Cut[][] = [];
+  for (const { of, select } of running) {
+    const cuts: Cut[] = [];
+    for (const { count, threshold, wanted, equal } of select.finish()) {
+      if (count === 0) cuts.push(NOTHING);
+      else cuts.push({ threshold, below: wanted >= equal ? ALL : await passes.place(of, threshold, wanted) });
+    }
+    all.push(cuts);
+  }
+  return all;
+}
+
+/** Values at these places of the ascending order, 0 the least. */
+export async function valuesAt(passes: Passes, of: Float, places: readonly number[]): Promise<number[]> {
+  const select = new RadixSelect(places.map((place) => passes.length - place));
+  await tallyBoth(passes, [{ of, select, signed: true }]);
+  // Keys of negative numbers are their complement, of the others the sign bit is set.
+  const bits = Int32Array.from(select.finish(), ({ threshold }) => (threshold & 0x80000000 ? threshold & 0x7fffffff : ~threshold));
+  return [...new Float32Array(bits.buffer)];
+}
+
+async function tallyBoth(passes: Passes, running: readonly Tally[]): Promise<void> {
+  await passes.tally(running, "high");
+  for (const { select } of running) select.narrow();
+  await passes.tally(running, "low");
+}
+
+export interface Tally {
+  readonly of: Float;
+  readonly select: RadixSelect;
+  /** Keys are in the order of the numbers, negative ones below; false: `of` is never negative and its bits are the keys. */
+  readonly signed: boolean;
+}

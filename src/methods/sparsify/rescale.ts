@@ -1,0 +1,43 @@
+/** What kept elements are multiplied with: ‖δ‖₁/‖m‖₁ (mergekit since 2025), or 1/density (the DARE paper, PEFT). */
+import { type Arithmetic, arithmetic } from "../arithmetic.ts";
+import { abs, type Float, mul, number, select, type Truth } from "../expression.ts";
+import type { Model, Tensor } from "../method.ts";
+import type { Kept } from "./sparsify.ts";
+
+/** Norms below it are left alone. */
+const LEAST_NORM = 1e-7;
+
+/** δ where kept, else 0 (a NaN stays one, kept or not). */
+export function masked(delta: Float, keep: Kept): Float {
+  if (keep === "all") return delta;
+  if (keep === "none") return number(0);
+  return mul(delta, select(keep, number(1), number(0)));
+}
+
+/** The sparsified task vectors of all models. */
+export async function sparsified(tensor: Tensor, keeps: readonly Kept[], random: boolean): Promise<readonly Float[]> {
+  const { models, parameters, arithmetic: own } = tensor;
+  const vectors = models.map(({ delta }, i) => masked(delta, keeps[i] as Kept));
+  if (!parameters["rescale"]) return vectors;
+  // Random masks are applied in f32 where the arithmetic is float16.
+  const work = random && own.dtype === "float16" ? arithmetic("float32") : own;
+  const factors = parameters["rescaling"] === "inverse" ? models.map(inverse) : await normFactors(tensor, keeps, vectors, work);
+  return vectors.map((vector, i) => {
+    const factor = factors[i] as number;
+    return typeof keeps[i] === "string" || factor === 1 ? vector : own.round(mul(vector, number(factor)));
+  });
+}
+
+const inverse = ({ parameters }: Model) => 1 / (parameters["density"] as number);
+
+async function normFactors({ models, passes }: Tensor, keeps: readonly Kept[], vectors: readonly Float[], { scalar }: Arithmetic): Promise<number[]> {
+  const partly = keeps.flatMap((keep, i) => (typeof keep === "string" ? [] : [{ keep: keep as Truth, i }]));
+  if (partly.length === 0) return models.map(() => 1);
+  const { sums } = await passes.totals(partly.flatMap(({ i }) => [abs((models[i] as Model).delta), abs(vectors[i] as Float)]));
+  const factors = models.map(() => 1);
+  partly.forEach(({ i }, p) => {
+    const [dense, left] = [scalar(sums[2 * p] as number), scalar(sums[2 * p + 1] as number)];
+    if (dense >= LEAST_NORM && left >= LEAST_NORM && Number.isFinite(dense / left)) factors[i] = scalar(dense / left);
+  });
+  return factors;
+}
