@@ -14,7 +14,7 @@ const benches = {
   "candidate-wasm": (gpu: Gpu) => benchCandidate("wasm", gpu, assets),
   "candidate-webgpu": (gpu: Gpu) => benchCandidate("webgpu", gpu, assets),
   "scoring-wasm": (gpu: Gpu) => benchScoring("wasm", gpu, assets, 50, 40),
-  "scoring-quick": (gpu: Gpu) => benchQuick(gpu, assets),
+  "scoring-quick": () => benchQuick(assets),
   // A software adapter scores forty times slower: fewer, smaller runs there.
   "scoring-webgpu": (gpu: Gpu) => benchScoring("webgpu", gpu, assets, gpu.adapter.isFallback ? 10 : 50, gpu.adapter.isFallback ? 7 : 40),
 } satisfies Record<string, (gpu: Gpu) => Promise<BenchRow[]>>;

@@ -1,4 +1,7 @@
-/** Writes candidates: one dispatch a part of a tensor; bind groups are made once, uniforms are written anew a candidate. */
+/**
+ * Writes candidates: one dispatch a part of a tensor, or a run of neighbours with the same coefficients; bind groups are made
+ * once, uniforms are written anew a candidate.
+ */
 import type { Gpu } from "../../gpu/device.ts";
 import { dispatchFolded } from "../../gpu/dispatch.ts";
 import type { Columns } from "../columns.ts";
@@ -21,6 +24,8 @@ export interface Part {
 }
 
 const THREADS = 128;
+/** Parts begin at multiples of this, with zeros in between. */
+const ALIGN = 64;
 /** What halves read by shifting lack. */
 const SHIFTED = 2 ** 112;
 
@@ -37,6 +42,8 @@ export class Materialiser {
   readonly #groups: readonly GPUBindGroup[];
   readonly #uniforms: GPUBuffer;
   readonly #step: number;
+  /** Elements each part's dispatch writes: its own, those of the neighbours it takes along, or 0. */
+  readonly #lengths: number[];
   #pipelines: { wide: GPUComputePipeline; narrow: GPUComputePipeline | null } | null = null;
 
   /**
@@ -49,6 +56,7 @@ export class Materialiser {
     this.#columns = columns;
     this.#careful = careful;
     this.#parts = parts;
+    this.#lengths = parts.map((part) => part.length);
     this.#step = uniformBytes(columns, gpu.limits.minUniformBufferOffsetAlignment);
     this.#uniforms = gpu.buffer("coefficients", this.#step * parts.length, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
     const { group } = layoutsOf(gpu);
@@ -69,6 +77,7 @@ export class Materialiser {
     const largest = table.reduce((most, c) => Math.max(most, Math.abs(c)), 0);
     const careful = this.#careful || (half && !(largest * SHIFTED < 1e38)) || !(largest < Infinity);
     const scale = half && !careful ? SHIFTED : 1;
+    this.#join(table);
     const words = new Uint32Array((this.#step / 4) * this.#parts.length);
     const numbers = new Float32Array(words.buffer);
     this.#parts.forEach((part, i) => {
@@ -76,7 +85,7 @@ export class Materialiser {
       const row = part.segment * this.#columns.count;
       const c = (column: number | null | undefined) => (column == null ? 0 : (table[row + column] as number));
       let at = (i * this.#step) / 4;
-      words.set([part.at / 4, part.length, part.shift / 4], at);
+      words.set([part.at / 4, this.#lengths[i] as number, part.shift / 4], at);
       numbers[at + 3] = c(0);
       for (const { dense, whole, masked } of terms) {
         at += 4;
@@ -93,14 +102,37 @@ export class Materialiser {
     this.#pipelines = { wide: pipeline(true), narrow: this.#parts.every((part) => part.wide) ? null : pipeline(false) };
   }
 
+  /** Small tensors that lie side by side, and go side by side: dozens of dispatches would take longer than their work. */
+  #join(table: Float32Array): void {
+    const { count } = this.#columns;
+    const row = ({ segment }: Part) => table.subarray(segment * count, (segment + 1) * count);
+    let head = 0;
+    this.#parts.forEach((part, i) => {
+      const first = this.#parts[head] as Part;
+      const before = this.#parts[i - 1];
+      const gap = before ? part.at - before.at - before.length : -1;
+      const beside = gap >= 0 && gap < ALIGN && part.slab === first.slab && part.shift === first.shift && part.out.buffer === first.out.buffer && part.wide && first.wide;
+      const mine = row(part);
+      if (i > 0 && beside && row(first).every((value, column) => value === mine[column])) {
+        this.#lengths[head] = part.at + part.length - first.at; // the padding in between is 0 and stays so
+        this.#lengths[i] = 0;
+        return;
+      }
+      head = i;
+      this.#lengths[i] = part.length;
+    });
+  }
+
   encode(pass: GPUComputePassEncoder, from = 0, to = this.#parts.length): void {
     let current: GPUComputePipeline | null = null;
     for (let i = from; i < to; i++) {
       const part = this.#parts[i] as Part;
+      const length = this.#lengths[i] as number;
+      if (length === 0) continue;
       const pipeline = (part.wide ? this.#pipelines?.wide : this.#pipelines?.narrow) as GPUComputePipeline; // `set` came first
       if (pipeline !== current) pass.setPipeline((current = pipeline));
       pass.setBindGroup(0, this.#groups[i] as GPUBindGroup);
-      dispatchFolded(pass, Math.ceil(part.length / (4 * this.#gpu.grain * THREADS)));
+      dispatchFolded(pass, Math.ceil(length / (4 * this.#gpu.grain * THREADS)));
     }
   }
 
