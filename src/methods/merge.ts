@@ -2,11 +2,11 @@
 import { LabError } from "../lib/error.ts";
 import { list } from "../lib/words.ts";
 import { arithmetic } from "./arithmetic.ts";
-import { settle } from "./check.ts";
+import { settle, type Settled } from "./check.ts";
 import type { Passes } from "./executor.ts";
 import { differ, finite, type Float, input, mul, not, type Truth } from "./expression.ts";
 import type { MethodName } from "./fields.ts";
-import type { Model, Tensor } from "./method.ts";
+import { modelsOf, type Tensor } from "./method.ts";
 import type { Survey } from "./survey.ts";
 import { methods } from "./table.ts";
 import type { Merged, MergeOptions, MethodWarning, TensorJob, TensorSource, TensorWriter } from "./types.ts";
@@ -40,19 +40,10 @@ interface Watched {
 
 /** What a method sees of a job. */
 export function tensorOf(
-  job: TensorJob, settled: ReturnType<typeof settle>, passes: Passes, warnings: MethodWarning[], survey?: Survey,
+  job: TensorJob, settled: Settled, passes: Passes, warnings: MethodWarning[], survey?: Survey,
 ): { tensor: Tensor; watched: readonly Watched[] } {
   const a = arithmetic(job.dtype ?? "float32");
-  const values = job.inputs.map((_, i) => a.round(input(i)));
-  const withBase = job.base !== null && !settled.models.includes(job.base);
-  const base = withBase ? (values[job.base as number] as Float) : null;
-  const models: Model[] = settled.models.map((position) => {
-    const value = values[position] as Float;
-    return {
-      id: (job.inputs[position] as TensorJob["inputs"][number]).id, position, value,
-      delta: base === null ? value : a.sub(value, base), parameters: settled.perModel[position] ?? {},
-    };
-  });
+  const { base, models } = modelsOf(job, settled, a);
   const watched: Watched[] = [];
   const tensor: Tensor = {
     job, arithmetic: a, base, models, parameters: settled.whole, length: passes.length, passes,

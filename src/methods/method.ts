@@ -1,7 +1,8 @@
 /** What a method is: from the passes over one tensor to the formula of its output. */
 import type { Arithmetic } from "./arithmetic.ts";
+import type { Settled } from "./check.ts";
 import type { Passes } from "./executor.ts";
-import type { Float, Truth } from "./expression.ts";
+import { type Float, input, type Truth } from "./expression.ts";
 import type { Survey } from "./survey.ts";
 import type { Scalar, TensorJob, WarningCode } from "./types.ts";
 
@@ -38,4 +39,16 @@ export type Method = (tensor: Tensor) => Float | Promise<Float>;
 export function baseOf({ base, job }: Tensor): Float {
   if (base === null) throw new TypeError(`${job.method} of ${job.name} has no base`);
   return base;
+}
+
+/** The inputs of a job as expressions, rounded to the arithmetic. */
+export function modelsOf(job: TensorJob, settled: Settled, a: Arithmetic): { base: Float | null; models: readonly Model[] } {
+  const values = job.inputs.map((_, i) => a.round(input(i)));
+  const base = job.base === null || settled.models.includes(job.base) ? null : (values[job.base] as Float);
+  const models = settled.models.map((position): Model => {
+    const value = values[position] as Float;
+    const delta = base === null ? value : a.sub(value, base);
+    return { id: (job.inputs[position] as TensorJob["inputs"][number]).id, position, value, delta, parameters: settled.perModel[position] ?? {} };
+  });
+  return { base, models };
 }

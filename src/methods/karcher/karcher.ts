@@ -31,12 +31,13 @@ export const karcher: Method = async (tensor) => {
     const tangent = logarithms.reduce<Float>((so, log) => a.add(so, log), number(0));
     const [length = 0] = await lengths(tensor, [tangent]);
     if (length < tol) break;
-    const [cos, sin] = [Math.fround(Math.cos(length)), Math.fround(Math.sin(length))];
+    // Cosine, sine and the length below are rounded as the tensor is; norms are not.
+    const [cos, sin] = [a.scalar(Math.cos(length)), a.scalar(Math.sin(length))];
     const moved = a.add(a.mul(at, number(cos)), a.mul(a.div(tangent, number(length)), number(sin)));
     const [norm = 0] = await lengths(tensor, [moved]);
     mean = norm > tol ? a.div(moved, number(norm)) : moved;
   }
-  const scale = norms.reduce((so, norm) => so + norm / vectors.length, 0);
+  const scale = a.scalar(norms.reduce((so, norm) => Math.fround(so + Math.fround(norm / vectors.length)), 0));
   return a.mul(mean, number(scale));
 };
 

@@ -2,6 +2,7 @@
 import { type Arithmetic, arithmetic } from "../arithmetic.ts";
 import { abs, type Float, mul, number, select, type Truth } from "../expression.ts";
 import type { Model, Tensor } from "../method.ts";
+import type { Survey } from "../survey.ts";
 import type { Kept } from "./sparsify.ts";
 
 /** Norms below it are left alone. */
@@ -30,14 +31,22 @@ export async function sparsified(tensor: Tensor, keeps: readonly Kept[], random:
 
 const inverse = ({ parameters }: Model) => 1 / (parameters["density"] as number);
 
-async function normFactors({ models, passes }: Tensor, keeps: readonly Kept[], vectors: readonly Float[], { scalar }: Arithmetic): Promise<number[]> {
+async function normFactors(tensor: Tensor, keeps: readonly Kept[], vectors: readonly Float[], { scalar }: Arithmetic): Promise<number[]> {
+  const { models, passes, parameters, survey } = tensor;
   const partly = keeps.flatMap((keep, i) => (typeof keep === "string" ? [] : [{ keep: keep as Truth, i }]));
   if (partly.length === 0) return models.map(() => 1);
-  const { sums } = await passes.totals(partly.flatMap(({ i }) => [abs((models[i] as Model).delta), abs(vectors[i] as Float)]));
+  const sums = parameters["scope"] === "model"
+    ? partly.flatMap(({ i }) => normsOf(survey(), models[i] as Model))
+    : (await passes.totals(partly.flatMap(({ i }) => [abs((models[i] as Model).delta), abs(vectors[i] as Float)]))).sums;
   const factors = models.map(() => 1);
   partly.forEach(({ i }, p) => {
     const [dense, left] = [scalar(sums[2 * p] as number), scalar(sums[2 * p + 1] as number)];
     if (dense >= LEAST_NORM && left >= LEAST_NORM && Number.isFinite(dense / left)) factors[i] = scalar(dense / left);
   });
   return factors;
+}
+
+function normsOf({ norms }: Survey, { position }: Model): [number, number] {
+  const found = norms[position];
+  return found ? [found.dense, found.kept] : [1, 1];
 }
