@@ -5,7 +5,7 @@ import { LabError } from "../lib/error.ts";
 import type { HubProgress, LoadedModel } from "../threads/hub.ts";
 import { parseConfig, parseNames, parsePreprocessor } from "./config.ts";
 import { beside } from "./paths.ts";
-import { nothingToTake, pick } from "./pick.ts";
+import { isUnmerged, nothingToTake, pick } from "./pick.ts";
 import type { Folder, FolderFile } from "./sources/source.ts";
 
 export interface OpenModel {
@@ -85,7 +85,10 @@ function choose(folder: Folder): string {
   const refused = new Set(picked.refused.map(({ path }) => path));
   const any = paths.filter((path) => path.endsWith(".onnx") && !refused.has(path));
   if (any.length === 1 && any[0]) return any[0];
-  if (any.length === 0 && picked.refused.length > 0) throw nothingToTake(folder.reference, picked, paths);
+  if (any.length === 0 && picked.safetensors) {
+    throw new LabError("not-found", `${folder.reference} has safetensors but no ONNX graph to run them in. Take a repository that has onnx/model.onnx, or export one: optimum-cli export onnx.`, { details: { reference: folder.reference } });
+  }
+  if (any.length === 0 || isUnmerged(paths)) throw nothingToTake(folder.reference, picked, paths);
   const found = any.length ? ` It has ${any.slice(0, 4).join(", ")}: name one of them.` : "";
   throw new LabError("not-found", `${folder.reference} holds no model: onnx/model.onnx is not there.${found}`, { details: { reference: folder.reference, found: any } });
 }

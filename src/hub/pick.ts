@@ -100,11 +100,13 @@ function refusalOf(path: string, all: ReadonlySet<string>): Refused[] {
   return other ? [{ path, why: `${other[1]}. Take model.safetensors or onnx/model.onnx` }] : [];
 }
 
+/** A decoder exported as two files, for the first token and for the others. */
+export const isUnmerged = (paths: readonly string[]): boolean => paths.some((path) => /(^|\/)decoder_model\.onnx$/.test(path)) && !paths.some((path) => /decoder_model_merged/.test(path));
+
 /** Why a folder gives no model: what is there and cannot be taken, and what to take. */
 export function nothingToTake(reference: string, picked: Picked, paths: readonly string[]): LabError {
   const [first, ...more] = picked.refused;
-  const unmerged = paths.some((path) => /(^|\/)decoder_model\.onnx$/.test(path)) && !paths.some((path) => /decoder_model_merged/.test(path));
-  const why = unmerged
+  const why = isUnmerged(paths)
     ? "its decoder lies in two files (decoder_model.onnx and decoder_with_past_model.onnx). Export it merged, as decoder_model_merged.onnx"
     : first
       ? `${first.path} ${first.why}${more.length > 0 ? ` (and ${more.length} other file${more.length > 1 ? "s" : ""} of such kinds)` : ""}`

@@ -36,9 +36,10 @@ const LENGTH_BYTES = 8;
 const FIRST_BYTES = 1 << 17;
 const RANK_MAX = 64;
 
-export async function readHeader({ path, source }: SourceFile, signal?: AbortSignal): Promise<Header> {
+/** `firstBytes`: of the first read, fewer where many headers come over a network. */
+export async function readHeader({ path, source }: SourceFile, signal?: AbortSignal, firstBytes = FIRST_BYTES): Promise<Header> {
   if (source.size === 0) throw damaged(path, "is empty");
-  const first = await source.read(0, Math.min(source.size, FIRST_BYTES), signal);
+  const first = await source.read(0, Math.min(source.size, firstBytes), signal);
   const other = otherKind(first, "safetensors", "model.safetensors");
   if (other) throw new LabError("bad-safetensors", `${path} is ${other}.`, { details: { file: path } });
   if (source.size < LENGTH_BYTES) throw damaged(path, `has only ${source.size} bytes, too few for any safetensors file`);

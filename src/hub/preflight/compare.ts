@@ -69,19 +69,30 @@ export function compareByName(base: Side, expert: Side): Compared {
   return { shared, problems: cut(expert.ref, problems, shared.length), notes };
 }
 
-/** Two graphs exported alike keep their weights in the same order; names are the exporter's. */
-export function compareByOrder(base: Side, expert: Side): Compared {
+/**
+ * Graphs by the shapes of their weights: names and order are each exporter's own, and the place in the graph is told by aligning alone. So equal
+ * shapes fit, and what is left over on both sides does not. null: one has weights left over, as where an exporter merged equal ones.
+ */
+export function compareByShape(base: Side, expert: Side): Compared | null {
+  const left = new Map<string, Tensor[]>();
+  for (const tensor of expert.tensors) left.set(shapeText(tensor.shape), [...(left.get(shapeText(tensor.shape)) ?? []), tensor]);
   const shared: string[] = [];
+  const alone: Tensor[] = [];
+  for (const tensor of base.tensors) {
+    if (left.get(shapeText(tensor.shape))?.shift()) shared.push(tensor.name);
+    else alone.push(tensor);
+  }
+  const theirs = expert.tensors.filter((tensor) => left.get(shapeText(tensor.shape))?.includes(tensor));
+  if (alone.length !== theirs.length && shared.length >= base.tensors.length / 2) return null;
+  if (alone.length !== theirs.length) {
+    const message = `The graph of ${expert.ref} has ${plural(expert.tensors.length, "weight")}, that of ${base.ref} has ${base.tensors.length}, and only ${shared.length} are of one shape: they are not the same network.`;
+    return { shared, problems: [{ model: expert.ref, kind: "architecture", message }], notes: [] };
+  }
   const problems: PreflightProblem[] = [];
   const own: string[] = [];
-  if (base.tensors.length !== expert.tensors.length) {
-    problems.push({ model: expert.ref, kind: "architecture", message: `The graph of ${expert.ref} has ${plural(expert.tensors.length, "weight")}, that of ${base.ref} has ${base.tensors.length}: they are not the same network.` });
-  }
-  base.tensors.forEach((tensor, i) => {
-    const other = expert.tensors[i];
-    if (!other) return;
-    if (same(tensor.shape, other.shape)) shared.push(tensor.name);
-    else if (isHead(tensor, other, base, expert)) own.push(other.name);
+  alone.forEach((tensor, i) => {
+    const other = theirs[i] as Tensor; // as many as `alone`
+    if (isHead(tensor, other, base, expert)) own.push(other.name);
     else problems.push(wrongShape(base.ref, expert.ref, tensor, other));
   });
   const notes = own.length > 0 ? [`${expert.ref} keeps ${plural(own.length, "tensor")} of its own as its head: ${list(own)}.`] : [];

@@ -3,7 +3,7 @@ import { listTensors } from "../../checkpoint/onnx/weights.ts";
 import { parseModel } from "../../checkpoint/onnx/read.ts";
 import { floatTypeOf, shapeOf } from "../../checkpoint/onnx/tensor.ts";
 import { isFloatDtype } from "../../checkpoint/safetensors/dtype.ts";
-import { damaged, HEADER_BYTES_MAX, parseHeader } from "../../checkpoint/safetensors/header.ts";
+import { readHeader } from "../../checkpoint/safetensors/header.ts";
 import type { ByteSource } from "../../checkpoint/safetensors/source.ts";
 import type { ModelConfig } from "../../checkpoint/types.ts";
 import { parseConfig } from "../config.ts";
@@ -60,18 +60,9 @@ export async function look(seen: Seen): Promise<Look> {
 async function headerOf(seen: Seen, path: string, parts: number): Promise<Tensor[] | null> {
   const source = await seen.bytes(path);
   if (!source) return null;
-  const name = `${seen.reference}/${path}`;
-  const first = await source.read(0, Math.min(source.size, Math.max(4096, Math.min(65_536, Math.floor(FIRST_BYTES_ALL / parts)))));
-  if (first.length < 8) throw damaged(name, `has only ${first.length} bytes, too few for any safetensors file`);
-  const length = Number(new DataView(first.buffer, first.byteOffset).getBigUint64(0, true));
-  const dataStart = 8 + length;
-  if (length > HEADER_BYTES_MAX || dataStart > source.size) throw damaged(name, `does not begin as a safetensors file does: its header would have ${length} bytes`);
-  const rest = dataStart > first.length ? await source.read(first.length, dataStart) : new Uint8Array(0);
-  const json = new Uint8Array(length);
-  json.set(first.subarray(8, Math.min(first.length, dataStart)));
-  json.set(rest, Math.max(0, first.length - 8));
-  const { tensors } = parseHeader(json, { file: name, dataStart, fileBytes: source.size });
-  return tensors.filter(({ dtype }) => isFloatDtype(dtype)).map(({ name: tensor, shape, dtype }) => ({ name: tensor, shape, dtype }));
+  const each = Math.max(4096, Math.min(65_536, Math.floor(FIRST_BYTES_ALL / parts)));
+  const { tensors } = await readHeader({ path: `${seen.reference}/${path}`, source }, undefined, each);
+  return tensors.filter(({ dtype }) => isFloatDtype(dtype)).map(({ name, shape, dtype }) => ({ name, shape, dtype }));
 }
 
 async function graphOf(seen: Seen, path: string): Promise<Tensor[] | null> {

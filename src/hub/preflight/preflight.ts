@@ -4,7 +4,7 @@ import { isLabError } from "../../lib/error.ts";
 import { parseReference, referenceProblem } from "../../lib/reference.ts";
 import type { RepositoryFacts } from "../remote/repository.ts";
 import { openFolder, type Folder, type Place } from "../sources/source.ts";
-import { compareAdapter, compareByName, compareByOrder, compareConfigs, type Compared } from "./compare.ts";
+import { compareAdapter, compareByName, compareByShape, compareConfigs, type Compared } from "./compare.ts";
 import { look, type Look, type Seen, type Tensor } from "./look.ts";
 
 interface Found {
@@ -117,7 +117,7 @@ function compareAll(base: Found, experts: readonly (Found | PreflightModel)[], p
     const compared = compareOne(base, expert, graph);
     if (!compared) {
       fits = null;
-      notes.push(`Whether the tensors of ${expert.ref} fit those of ${base.ref} shows when they are downloaded: their ONNX files hold their weights inside.`);
+      notes.push(`Whether the tensors of ${expert.ref} fit those of ${base.ref} shows when they are downloaded: the headers of their files do not tell.`);
       continue;
     }
     problems.push(...compared.problems);
@@ -139,7 +139,7 @@ function compareOne(base: Found, expert: Found, graph: readonly Tensor[] | null)
   if (adapter && named) return base.look.named ? compareAdapter(side(base, base.look.named), side(expert, named), adapter) : null;
   if (named && base.look.named) return compareByName(side(base, base.look.named), side(expert, named));
   const theirs = graphs.length > 0 && graphs.every((one) => one !== null) ? graphs.flatMap((one) => one ?? []) : null;
-  return graph && theirs ? compareByOrder(side(base, graph), side(expert, theirs)) : null;
+  return graph && theirs ? compareByShape(side(base, graph), side(expert, theirs)) : null;
 }
 
 function noGraph(found: readonly Found[]): PreflightProblem {

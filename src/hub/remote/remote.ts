@@ -65,7 +65,7 @@ export class Remote {
   }
 
   /** For `Shelf`. */
-  wanted(facts: RepositoryFacts, file: RemoteFile): Wanted & { bytes: number } & ({ sha256: string } | { git: string }) {
+  wanted(facts: RepositoryFacts, file: RemoteFile): Wanted & { bytes: number } & ({ sha256: string } | { sha256?: undefined; git: string }) {
     const { sha256, git, bytes } = file;
     const name = this.nameOf(facts, file.path);
     const url = this.#url(facts, file.path);
