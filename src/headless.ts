@@ -11,6 +11,8 @@ export interface Job {
   journal?: Journal;
   mode?: "run" | "verify";
   only?: string[];
+  /** For gated and private repositories; never in a recipe or report. */
+  token?: string;
 }
 
 export interface Failure {
@@ -37,7 +39,8 @@ const headless = {
   run: (job: Job) =>
     answered(async (): Promise<Report> => {
       lab = createLab(job.options);
-      const { journal, mode, only } = job;
+      const { journal, mode, only, token } = job;
+      if (token) await lab.setToken(token);
       handle = lab.start(job.recipe, { ...(journal && { journal }), ...(mode && { mode }), ...(only && { only }), onEvent: tell });
       return handle.done;
     }),

@@ -8,7 +8,7 @@ export { LabError, isLabError } from "./lib/error.ts";
 export type { LabErrorCode } from "./lib/error.ts";
 export type { DeviceInfo, LabEvent, ModelCard, OnEvent, Phase, Plane, TaskCard, TraceRow } from "./threads/events.ts";
 export type { Answer, ExportedFile, Journal, Prepared, Which } from "./threads/merge.ts";
-export type { MountedFile, ZooFamily } from "./threads/hub.ts";
+export type { CachedFile, MountedFile, Preflight, PreflightModel, PreflightOrder, PreflightProblem, ZooFamily } from "./threads/hub.ts";
 export type { Candidate } from "./search/types.ts";
 export { parseRecipe, recipeJsonSchema } from "./recipe/schema.ts";
 export type { Recipe, RecipeInput } from "./recipe/schema.ts";

@@ -4,7 +4,7 @@ import type { Report } from "./recipe/report.ts";
 import type { Recipe, RecipeInput } from "./recipe/schema.ts";
 import type { Candidate } from "./search/types.ts";
 import type { DeviceInfo, OnEvent, Plane } from "./threads/events.ts";
-import type { MountedFile, ZooFamily } from "./threads/hub.ts";
+import type { CachedFile, MountedFile, Preflight, PreflightOrder, ZooFamily } from "./threads/hub.ts";
 import type { Answer, ExportedFile, Journal, Prepared, Which } from "./threads/merge.ts";
 
 export interface LabOptions {
@@ -12,8 +12,10 @@ export interface LabOptions {
   assets?: string | URL;
   /** Prefix of everything kept in IndexedDB; two labs with different prefixes share nothing. Default "murmuration". */
   storage?: string;
-  /** Address of the Hub. */
+  /** Address of the Hub or a mirror. Default https://huggingface.co. */
   hub?: string;
+  /** Address of its dataset viewer. Default: `datasets-server.` before the Hub's host. */
+  viewer?: string;
   backend?: "auto" | "webgpu" | "wasm";
   kernels?: "auto" | "webgpu" | "cpu";
   precision?: "f32" | "f16";
@@ -62,9 +64,22 @@ export interface Lab {
   export(id: string): Promise<ExportedFile[]>;
   predictions(): Promise<string>;
   counts(): Promise<{ buffers: number; gpuBytes: number; gpuBytesPeak: number; inFlightPeak: number }>;
+  /** Can these models be merged, what will it cost, what licence do they carry? Reads headers only, downloads nothing large. */
+  preflight(order: PreflightOrder): Promise<Preflight>;
+  /** For gated and private repositories: kept in memory, sent to the Hub and its viewer only. null: none. */
+  setToken(token: string | null): Promise<void>;
   cache: {
     list(): Promise<{ files: { key: string; bytes: number }[]; usage: number; quota: number; persisted: boolean }>;
     forget(key: string | null): Promise<void>;
+    /** Models' files by name, cut downloads among them. */
+    files(): Promise<CachedFile[]>;
+    /** By `CachedFile.id`; false: another tab is downloading it just now. */
+    delete(id: string): Promise<boolean>;
+    clear(): Promise<void>;
+    /** Bytes of all of this site's storage. */
+    estimate(): Promise<{ usage: number; quota: number; persisted: boolean }>;
+    /** Asks the browser not to evict it; false: it may. */
+    persist(): Promise<boolean>;
   };
   close(): Promise<void>;
 }

@@ -9,7 +9,7 @@ import { parseRecipe, type Recipe, type RecipeInput } from "../recipe/schema.ts"
 import type { Report } from "../recipe/report.ts";
 import type { Candidate } from "../search/types.ts";
 import type { DeviceInfo, LabEvent, OnEvent, Plane } from "../threads/events.ts";
-import type { ZooFamily } from "../threads/hub.ts";
+import type { Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
 import type { Answer, ExportedFile, Prepared, Which } from "../threads/merge.ts";
 import { Hung, Watchdog } from "./watchdog.ts";
 import { doorTo, startHub, startMerge, ThreadDied, type HubThread, type MergeThread } from "./workers.ts";
@@ -35,6 +35,14 @@ export class ThreadedLab implements Lab {
 
   async families(): Promise<ZooFamily[]> {
     return (await this.#hubThread()).service.families();
+  }
+
+  async preflight(order: PreflightOrder): Promise<Preflight> {
+    return (await this.#hubThread()).service.preflight(order);
+  }
+
+  async setToken(token: string | null): Promise<void> {
+    return (await this.#hubThread()).service.setToken(token);
   }
 
   async open(onEvent?: OnEvent): Promise<DeviceInfo> {
@@ -102,6 +110,12 @@ export class ThreadedLab implements Lab {
   readonly cache = {
     list: async () => (await this.#hubThread()).service.cached(),
     forget: async (key: string | null) => (await this.#hubThread()).service.forget(key),
+    files: async () => (await this.#hubThread()).service.cacheList(),
+    delete: async (id: string) => (await this.#hubThread()).service.cacheDelete(id),
+    clear: async () => (await this.#hubThread()).service.cacheClear(),
+    estimate: async () => (await this.#hubThread()).service.storageEstimate(),
+    // Only a page may ask; without a secure context there is nothing to ask.
+    persist: async () => (await (navigator.storage as StorageManager | undefined)?.persist?.().catch(() => false)) ?? false,
   };
 
   async close(): Promise<void> {
@@ -123,9 +137,9 @@ export class ThreadedLab implements Lab {
   }
 
   #hubThread(): Promise<HubThread> {
-    const { assets = "./", storage = "murmuration", mounts = {} } = this.#options;
+    const { assets = "./", storage = "murmuration", mounts = {}, hub, viewer } = this.#options;
     const page = typeof document === "undefined" ? self.location.href : document.baseURI;
-    this.#hub ??= startHub({ assets: new URL(assets, page).href, storage, mounts });
+    this.#hub ??= startHub({ assets: new URL(assets, page).href, storage, mounts, ...(hub === undefined ? {} : { hub }), ...(viewer === undefined ? {} : { viewer }) });
     return this.#hub;
   }
 

@@ -27,6 +27,11 @@ const exitOf = {
   cancelled: exitCodes.interrupted,
 };
 
+/** Where the Hub is, as its own tools are told; the viewer's address is needed only where it is not `datasets-server.` before the Hub's. */
+function hubOf({ HF_ENDPOINT: hub, HF_VIEWER_ENDPOINT: viewer }) {
+  return { ...(hub && { hub }), ...(viewer && { viewer }) };
+}
+
 /**
  * @param {object} options
  * @param {Map<string, { folder: string, files: { path: string, bytes: number }[] }>} [options.mounts]
@@ -93,8 +98,8 @@ export async function openSession({ mounts = new Map(), into = null, without = [
       /** Runs a job; resolves with its report. */
       run: (job, onEvent) => {
         hear = onEvent ?? hear;
-        const options = { ...job.options, mounts: urls };
-        return call((given) => window.headless.run(given), { ...job, options });
+        const options = { ...job.options, ...hubOf(process.env), mounts: urls };
+        return call((given) => window.headless.run(given), { ...job, options, token: process.env.HF_TOKEN });
       },
       cancel: () => page.evaluate(() => window.headless.cancel()),
       /** Has the files of a scored model and the predictions written into `into`. */
