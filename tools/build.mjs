@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 import { at, cache, main, Plain, root, say } from "./house.mjs";
 import { ensureInstalled } from "./install.mjs";
 
-const sources = ["src", "workers", "public", "recipes", "index.html", "headless.html", "vite.config.ts", "svelte.config.js", "tools/vite", "package-lock.json"];
+const sources = ["src", "workers", "public", "recipes", "index.html", "headless.html", "vite.config.ts", "svelte.config.js", "tools/vite", "docs/methods.md", "docs/recipe.md", "docs/models.md", "docs/tasks.md", "package-lock.json"];
 
 /** Digest over the content of everything the site is built from. */
 export function sourceDigest(of = sources) {
