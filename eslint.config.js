@@ -21,7 +21,7 @@ const noSkips = [
 ];
 
 /** The pipeline, in the order data flows. */
-const stages = ["hub", "checkpoint", "methods", "space", "search", "fitness", "recipe", "export"];
+const stages = ["hub", "checkpoint", "methods", "space", "search", "fitness", "recipe", "streaming", "export"];
 const folder = (type, pattern) => ({ type, pattern, partialMatch: false });
 const elements = [
   ...["lib", "gpu", "threads", ...stages, "engine", "lab", "ui", "sw"].map((type) => folder(type, `src/${type}`)),
@@ -53,8 +53,8 @@ const policies = [
   // Interfaces between threads speak of every noun; recipe and report are the words all stages are told in.
   mayName("threads", ...stages),
   ...stages.map((stage, index) => mayName(stage, "recipe", ...stages.slice(0, index))),
-  // The hub parses what it downloaded; a space aligns checkpoints and writes the lifted graph; an export writes one back.
-  may(["hub", "space", "export"], "checkpoint"),
+  // The hub parses what it downloaded; a space aligns checkpoints and writes the lifted graph; a plan counts their bytes; an export writes one back.
+  may(["hub", "space", "recipe", "export"], "checkpoint"),
   // An export writes mergekit's file, whose grammar the recipe knows.
   may("export", "recipe"),
   mayName("checkpoint", "space"),
@@ -64,6 +64,8 @@ const policies = [
   may("search", "space"),
   // The recipe's schema is made from the searches' and metrics' own tables: one line a method, nowhere twice.
   may("recipe", "search", "fitness"),
+  // A merge of folders reads, merges and writes what a plan says.
+  may("streaming", "hub", "checkpoint", "methods", "recipe"),
   may("engine", "lib", "gpu", "threads", ...stages),
   may(["lab", "door"], "lib", "threads", "recipe", "lab", "door"),
   mayName(["lab", "door"], ...stages),

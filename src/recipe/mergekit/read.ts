@@ -9,6 +9,7 @@ import type { MethodSpec } from "../../methods/spec.ts";
 import { layered, type Setting } from "../../lib/settings.ts";
 import { parseConfig, type MergekitConfig, type MergekitToken, type WrittenModel } from "./config.ts";
 import { Models, type ReadOptions } from "./models.ts";
+import { namedTemplates, UNKNOWN_TEMPLATES } from "../plan/templates.ts";
 import { OURS } from "./ours.ts";
 import { ParameterReader, type Settings, type Value, type Warning } from "./parameters.ts";
 import { readYaml } from "./yaml.ts";
@@ -18,9 +19,6 @@ export interface ReadMergekit {
   readonly recipe: Record<string, unknown>;
   readonly warnings: readonly Warning[];
 }
-
-/** Templates that lie in mergekit's own package. */
-const NAMED_TEMPLATES = ["alpaca", "chatml", "exaone", "llama3", "mistral"];
 
 /** Throws `bad-recipe` with every problem, a sentence each. */
 export function readMergekit(text: string, options: ReadOptions = {}): ReadMergekit {
@@ -178,7 +176,8 @@ function tokenOf({ source, force }: MergekitToken, models: Models, where: string
 
 function chatTemplate(written: string | null | undefined, problems: string[]) {
   if (!written) return {};
-  if (NAMED_TEMPLATES.includes(written)) problems.push(`chat_template is ${written}, a template that lies in mergekit's own package; write the template itself, or auto for the one that most models have.`);
+  if (Object.hasOwn(namedTemplates, written)) return { chat_template: written };
+  if (UNKNOWN_TEMPLATES.includes(written)) problems.push(`chat_template is ${written}, a template that lies in mergekit's own package; write the template itself, or auto for the one that most models have.`);
   else if (written !== "auto" && (written.length < 20 || !written.includes("{"))) problems.push("chat_template is no template: write auto, or the Jinja text itself.");
   return { chat_template: written };
 }
