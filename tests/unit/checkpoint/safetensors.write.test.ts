@@ -115,7 +115,7 @@ describe("writing", () => {
       for (const { name } of tensors) expect(await checkpoint.readRaw(name)).toEqual(values.get(name));
       expect(written).toHaveLength(files.size);
     }), { numRuns: 200 });
-  });
+  }, 30_000);
 });
 
 describe("a writer keeps to what was announced", () => {
