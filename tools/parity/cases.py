@@ -156,7 +156,7 @@ def recipes():
                     note="the base's own parameters are passed over")
     yield from case("linear-with-base", {"merge_method": "linear", "base_model": "base", "models": models("math", "code", each={"weight": 1.0}),
                     "parameters": {"weight": 0.5}}, families=one, note="a base that linear does not need is one more input, appended")
-    yield from case("karcher-with-base", {"merge_method": "karcher", "base_model": "base", "models": models("math", "code")}, families=one)
+    yield from case("karcher-with-base", {"merge_method": "karcher", "base_model": "base", "models": models(*EXPERTS)}, families=one)
     ties = over_base("ties", each={"weight": 0.8, "density": 0.4})
     for dtype in ("bfloat16", "float16", "float32"):
         yield from case(f"dtype-{dtype}", {**ties, "dtype": dtype}, families=one if dtype != "float32" else ("bfloat16",), keep=["layers.1.", "model.norm"])

@@ -6,8 +6,8 @@
 It is `mergekit-yaml`'s own entry point, called in this process because starting it takes longer than merging.
 """
 
-import contextlib
-import io
+from runner import plan, run, tensors_of  # first: it may start Python anew
+
 import json
 import logging
 import os
@@ -15,72 +15,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-if os.environ.get("PYTHONHASHSEED") != "0":
-    # mergekit lists the models of a recipe in the order of a set; without a base, which tokenizer is the first is chance.
-    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1"})
-
 import torch
 import yaml
-from mergekit.architecture import get_architecture_info
-from mergekit.config import MergeConfiguration
-from mergekit.io.tasks import LoaderCache
-from mergekit.merge import _model_out_config
-from mergekit.options import MergeOptions
-from mergekit.plan import MergePlanner
-from mergekit.scripts.run_yaml import main as mergekit_yaml
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 import cases
-from family import FAMILY, FIXTURES, build
+from family import FAMILY, FIXTURES
 
 SOURCE = "https://github.com/arcee-ai/mergekit 0.1.5"
-
-
-def run(recipe, family, out, seed=0):
-    """What `mergekit-yaml recipe.yml out` writes, models being folders of the family."""
-    LoaderCache.loaders.clear()  # it knows a model by the path it was called by
-    with contextlib.chdir(FAMILY / family), tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-        file.write(yaml.safe_dump(recipe, sort_keys=False))
-        file.flush()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            mergekit_yaml([file.name, str(out), "--quiet", "--no-write-model-card", "--random-seed", str(seed)], standalone_mode=False)
-
-
-def tensors_of(folder):
-    out = {}
-    for file in sorted(Path(folder).glob("*.safetensors")):
-        with safe_open(file, "pt") as handle:
-            out |= {name: handle.get_tensor(name) for name in handle.keys()}
-    return out
-
-
-def plan(recipe, family):
-    """Which tensor is made of what, with which numbers: what mergekit's own planner resolved."""
-    LoaderCache.loaders.clear()
-    with contextlib.chdir(FAMILY / family):
-        config, options = MergeConfiguration.model_validate(recipe), MergeOptions()
-        arch = get_architecture_info(config, options)
-        LoaderCache().setup(options)
-        planner = MergePlanner(config, arch, options, _model_out_config(config, arch))
-        planner._plan()
-    groups = {}
-    for weight, task in planner._tensors:
-        gather = getattr(task.gather_tensors, "gather_tensors", task.gather_tensors)
-        sources = {str(model): info.name for model, info in gather.weight_info.items()}
-        numbers = {
-            "inputs": [str(model) for model in task.model_order if str(model) in sources],
-            "base": str(task.base_model) if task.base_model else None,
-            "parameters": dict(task.parameters.items()),
-            "perModel": {str(m): dict(task.input_parameters[m].items()) for m in task.model_order if task.input_parameters.get(m)},
-        }
-        moved = {model: name for model, name in sources.items() if name != weight.name}
-        entry = {"name": weight.name, "from": moved} if moved else weight.name
-        groups.setdefault(json.dumps(numbers), []).append(entry)
-    rows = [{**json.loads(numbers), "tensors": names} for numbers, names in groups.items()]
-    if len(rows) == 1 and all(isinstance(name, str) for name in rows[0]["tensors"]):
-        rows[0]["tensors"] = "all"
-    return rows
 
 
 def kept_share(result, base, expert):
@@ -104,7 +46,7 @@ def write(name, family, recipe, keep, note):
     (FIXTURES / f"{name}.yml").write_text(yaml.safe_dump(recipe, sort_keys=False, default_flow_style=None, width=110))
     entry = {"family": family, "method": recipe["merge_method"]} | ({"note": note} if note else {})
     with tempfile.TemporaryDirectory() as out:
-        run(recipe, family, out)
+        run(recipe, FAMILY / family, out)
         result = tensors_of(out)
         config = json.loads((Path(out) / "config.json").read_text())
         if recipe["merge_method"] in cases.RANDOM:
@@ -120,7 +62,7 @@ def write(name, family, recipe, keep, note):
             "config": {key: config.get(key) for key in ("num_hidden_layers", "vocab_size", "dtype", "torch_dtype") if key in config},
             "files": sorted(f for f in os.listdir(out) if not f.endswith(".safetensors")),
             "finite": all(bool(torch.isfinite(t).all()) for t in result.values()),
-            "plan": plan(recipe, family),
+            "plan": plan(recipe, FAMILY / family),
         }
         if "tokenizer_source" in recipe or "tokenizer" in recipe or "chat_template" in recipe:
             vocab = json.loads((Path(out) / "tokenizer.json").read_text())
