@@ -18,6 +18,7 @@ export default mergeConfig(
           test: {
             name: "browser",
             include: ["tests/kernels/**/*.test.ts", "tests/threads/**/*.test.ts"],
+            globalSetup: "tests/fixtures/hub/setup.ts",
             fileParallelism: false,
             testTimeout: 60_000,
             browser: {

@@ -128,6 +128,10 @@ export class Answer {
     const range = ranges && current ? parseRange(request.headers.range, size) : null;
     if (range === "unsatisfiable") return void response.writeHead(416, { ...fixed, "Content-Range": `bytes */${size}`, "Content-Length": 0 }).end();
     const { start, end } = range ?? { start: 0, end: size - 1 };
+    if (this.fault && bodyFaults.includes(this.fault.kind) && (place(this.fault, size) < start || place(this.fault, size) > end)) {
+      this.faults.putBack(this.fault); // its byte is not among these: it waits for a request that has it
+      this.fault = null;
+    }
     const stop = this.fault?.kind === "short" ? Math.min(end, place(this.fault, size) - 1) : end;
     response.writeHead(range ? 206 : 200, { ...fixed, "Content-Length": Math.max(0, stop - start + 1), ...(range && { "Content-Range": `bytes ${start}-${end}/${size}` }) });
     if (this.method === "HEAD" || stop < start) return void response.end();
@@ -136,7 +140,7 @@ export class Answer {
 
   async #pour(file, start, end, size) {
     const { response, fault } = this;
-    const at = fault && ["cut", "stall", "flip"].includes(fault.kind) ? place(fault, size) : Infinity;
+    const at = fault && fault.kind !== "short" && bodyFaults.includes(fault.kind) ? place(fault, size) : Infinity;
     const rate = fault?.kind === "slow" ? fault.rate : this.rate;
     const gone = new Promise((resolve) => response.on("close", resolve));
     const began = performance.now();
@@ -164,5 +168,6 @@ export class Answer {
   }
 }
 
+const bodyFaults = ["cut", "stall", "flip", "short"];
 const place = ({ at = 0 }, size) => (at < 0 ? size + at : at);
 const pace = (ms) => (ms > 1 ? new Promise((resolve) => setTimeout(resolve, ms)) : undefined);

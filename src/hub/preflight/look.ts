@@ -1,13 +1,15 @@
 /** One model looked at from afar: its facts, configuration, and the names and shapes of its tensors, from headers and graphs without weights. */
 import { listTensors } from "../../checkpoint/onnx/weights.ts";
-import { parseModel } from "../../checkpoint/onnx/read.ts";
+import { externalPaths, parseModel } from "../../checkpoint/onnx/read.ts";
 import { floatTypeOf, shapeOf } from "../../checkpoint/onnx/tensor.ts";
 import { isFloatDtype } from "../../checkpoint/safetensors/dtype.ts";
 import { readHeader } from "../../checkpoint/safetensors/header.ts";
 import type { ByteSource } from "../../checkpoint/safetensors/source.ts";
 import type { ModelConfig } from "../../checkpoint/types.ts";
 import { parseConfig } from "../config.ts";
-import { nothingToTake, pick, type Picked } from "../pick.ts";
+import { LabError } from "../../lib/error.ts";
+import { beside } from "../paths.ts";
+import { nothingToTake, pick, type Picked, type PickedGraph } from "../pick.ts";
 
 export interface Tensor {
   readonly name: string;
@@ -32,8 +34,16 @@ export interface Look {
   readonly adapter: Record<string, unknown> | null;
   /** Floating tensors of the safetensors (or adapter) file; null: there is none. */
   readonly named: readonly Tensor[] | null;
-  /** Floating weights of each graph, in its order; null where the file holds them within and is too large to be read for a look. */
-  readonly graphs: readonly (readonly Tensor[] | null)[];
+  /** Of each graph, in the order picked. */
+  readonly graphs: readonly GraphLook[];
+}
+
+export interface GraphLook {
+  readonly path: string;
+  /** Floating weights; null where the file holds them within and is too large to be read for a look. */
+  readonly tensors: readonly Tensor[] | null;
+  /** Files beside it that hold its weights: as it says itself, or by the names that are usual. */
+  readonly external: readonly string[];
 }
 
 /** Larger graphs are exported with their weights inside, or are none to be looked at in seconds. */
@@ -51,7 +61,7 @@ export async function look(seen: Seen): Promise<Look> {
     paths.includes("config.json") ? seen.read("config.json").then((bytes) => parseConfig(text(bytes), `${seen.reference}/config.json`)) : null,
     picked.adapter ? seen.read(picked.adapter.config).then((bytes) => parseConfig(text(bytes), `${seen.reference}/adapter_config.json`).raw) : null,
     Promise.all(parts.map((path) => headerOf(seen, path, parts.length))),
-    Promise.all(picked.graphs.map((graph) => graphOf(seen, graph.path))),
+    Promise.all(picked.graphs.map((graph) => graphOf(seen, graph))),
   ]);
   const known = headers.every((header) => header !== null);
   return { picked, config, adapter, named: parts.length > 0 && known ? headers.flat() : null, graphs };
@@ -65,13 +75,17 @@ async function headerOf(seen: Seen, path: string, parts: number): Promise<Tensor
   return tensors.filter(({ dtype }) => isFloatDtype(dtype)).map(({ name, shape, dtype }) => ({ name, shape, dtype }));
 }
 
-async function graphOf(seen: Seen, path: string): Promise<Tensor[] | null> {
-  const bytes = seen.files.find((file) => file.path === path)?.bytes ?? Infinity;
-  if (bytes > GRAPH_BYTES_MAX) return null;
+async function graphOf(seen: Seen, { path, external: usual }: PickedGraph): Promise<GraphLook> {
+  const listed = (wanted: string) => seen.files.find((file) => file.path === wanted);
+  if ((listed(path)?.bytes ?? Infinity) > GRAPH_BYTES_MAX) return { path, tensors: null, external: usual };
   const name = `${seen.reference}/${path}`;
-  const { graph } = parseModel(await seen.read(path), name);
-  return listTensors(graph).flatMap(({ tensor, name: weight, weight: id }) => {
+  const bytes = await seen.read(path);
+  const external = externalPaths(bytes, name).map((one) => beside(path, one));
+  const missing = external.find((one) => !listed(one));
+  if (missing !== undefined) throw new LabError("not-found", `${name} keeps its weights in ${missing}, which is missing. Take a repository that has both.`, { details: { path: missing } });
+  const tensors = listTensors(parseModel(bytes, name).graph).flatMap(({ tensor, name: weight, weight: id }) => {
     const dtype = floatTypeOf(tensor);
     return id === null || dtype === null ? [] : [{ name: weight, shape: shapeOf(tensor, name), dtype }];
   });
+  return { path, tensors, external };
 }

@@ -105,7 +105,7 @@ function seenIn(folder: Folder): Seen {
 }
 
 function compareAll(base: Found, experts: readonly (Found | PreflightModel)[], problems: PreflightProblem[], notes: string[]): { fits: boolean | null; shared: Preflight["shared"] } {
-  const graph = base.look.graphs.every((one) => one !== null) && base.look.graphs.length > 0 ? base.look.graphs.flatMap((one) => one ?? []) : null;
+  const graph = inGraphs(base);
   let fits: boolean | null = true;
   let names: Set<string> | null = null;
   const own = base.look.named ?? graph;
@@ -135,11 +135,17 @@ function compareAll(base: Found, experts: readonly (Found | PreflightModel)[], p
 /** null: headers do not tell. */
 function compareOne(base: Found, expert: Found, graph: readonly Tensor[] | null): Compared | null {
   const side = ({ ref, look: { config } }: Found, tensors: readonly Tensor[]) => ({ ref, config, tensors });
-  const { named, adapter, graphs } = expert.look;
+  const { named, adapter } = expert.look;
   if (adapter && named) return base.look.named ? compareAdapter(side(base, base.look.named), side(expert, named), adapter) : null;
   if (named && base.look.named) return compareByName(side(base, base.look.named), side(expert, named));
-  const theirs = graphs.length > 0 && graphs.every((one) => one !== null) ? graphs.flatMap((one) => one ?? []) : null;
+  const theirs = inGraphs(expert);
   return graph && theirs ? compareByShape(side(base, graph), side(expert, theirs)) : null;
+}
+
+/** Weights of all graphs of a model; null where one does not tell. */
+function inGraphs({ look: { graphs } }: Found): Tensor[] | null {
+  const known = graphs.flatMap(({ tensors }) => (tensors ? [tensors] : []));
+  return graphs.length > 0 && known.length === graphs.length ? known.flat() : null;
 }
 
 function noGraph(found: readonly Found[]): PreflightProblem {
@@ -161,12 +167,12 @@ async function modelOf(one: Found, isProvider: boolean, found: readonly Found[],
   const { ref, facts, seen, look: { picked, config, named, graphs, adapter } } = one;
   const everyGraph = found.every(({ look: { picked: theirs } }) => theirs.graphs.length > 0);
   // With a graph of each the safetensors are not needed; else only the graph's own repository gives both.
-  const graphFiles = everyGraph || isProvider ? picked.graphs.flatMap(({ path, external }) => [path, ...external]) : [];
+  const graphFiles = everyGraph || isProvider ? graphs.flatMap(({ path, external }) => [path, ...external]) : [];
   const weightFiles = everyGraph ? [] : picked.adapter ? [picked.adapter.weights] : [...(picked.safetensors?.files ?? []), ...(picked.safetensors?.index ? [picked.safetensors.index] : [])];
   const used = new Set([...graphFiles, ...weightFiles, ...seen.files.map(({ path }) => path).filter((path) => companion.test(path))]);
   const listed = seen.files.filter(({ path }) => used.has(path));
   const cached = facts ? new Set([...(await remote.cached(facts.files.filter(({ path }) => used.has(path))))].map(({ path }) => path)) : new Set(used);
-  const tensors = named ?? (graphs.length > 0 && graphs.every((graph) => graph !== null) ? graphs.flatMap((graph) => graph ?? []) : null);
+  const tensors = named ?? inGraphs(one);
   return {
     ref,
     error: null,
