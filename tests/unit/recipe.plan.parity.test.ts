@@ -1,70 +1,14 @@
-/** mergekit 0.1.5's own plans of 130 files (tests/fixtures/parity), against ours: inputs, parameters, names, types, vocabularies. */
-import { readdirSync, readFileSync } from "node:fs";
+/** mergekit 0.1.5's own plans of 130 files (tests/fixtures/parity), against ours: inputs, parameters, names, types, vocabularies; and what they give. */
 import { describe, expect, test } from "vitest";
-import { bytesSource } from "../../src/checkpoint/safetensors/source.ts";
-import { openSafetensors } from "../../src/checkpoint/safetensors/open.ts";
+import { bf16FromF32, f32FromBf16 } from "../../src/lib/bf16.ts";
+import { f16FromF32, f32FromF16 } from "../../src/lib/f16.ts";
+import { CpuExecutor } from "../../src/methods/executor.cpu.ts";
 import { methodSpec } from "../../src/methods/fields.ts";
-import type { MergeRun } from "../../src/methods/runs.ts";
-import { readMergekit } from "../../src/recipe/mergekit/read.ts";
+import { mergeTensor } from "../../src/methods/merge.ts";
 import { toMergekitYaml } from "../../src/recipe/mergekit/write.ts";
-import { modelsOf, planMerge } from "../../src/recipe/plan/plan.ts";
-import { readTokenizer } from "../../src/recipe/plan/tokenizer.ts";
-import type { ModelHeader } from "../../src/recipe/plan/types.ts";
-import { parseRecipe } from "../../src/recipe/schema.ts";
-
-const at = (path: string) => new URL(`../fixtures/parity/${path}`, import.meta.url);
-const text = (path: string) => readFileSync(at(path), "utf8");
-
-interface Row {
-  readonly inputs: readonly string[];
-  readonly base: string | null;
-  readonly parameters: Readonly<Record<string, number | boolean>>;
-  readonly perModel: Readonly<Record<string, Readonly<Record<string, number | boolean | null>>>>;
-  readonly tensors: "all" | readonly (string | { readonly name: string; readonly from: Readonly<Record<string, string>> })[];
-}
-
-interface Case {
-  readonly family: "float32" | "bfloat16";
-  readonly method: string;
-  readonly tensors: "as the base" | Readonly<Record<string, readonly number[]>>;
-  readonly config: { readonly num_hidden_layers: number; readonly vocab_size: number; readonly dtype: string };
-  /** Left out of the random methods. */
-  readonly plan?: readonly Row[];
-  readonly vocabulary?: readonly string[];
-}
-
-const { cases } = JSON.parse(text("index.json")) as { cases: Record<string, Case> };
-
-const headers = new Map<string, Promise<ModelHeader>>();
-
-function header(family: string, id: string): Promise<ModelHeader> {
-  const key = `${family}/${id}`;
-  const known = headers.get(key) ?? readHeaders(family, id);
-  headers.set(key, known);
-  return known;
-}
-
-async function readHeaders(family: string, id: string): Promise<ModelHeader> {
-  const folder = `family/${family}/${id}`;
-  const files = readdirSync(at(folder)).filter((name) => name.includes("safetensors")).map((name) => ({ path: name, source: bytesSource(new Uint8Array(readFileSync(at(`${folder}/${name}`)))) }));
-  const { tensors } = await openSafetensors(files, { model: id });
-  return {
-    id, config: JSON.parse(text(`${folder}/config.json`)) as Record<string, unknown>,
-    tensors: tensors.map(({ name, dtype, shape, file }) => ({ name, dtype, shape, file })),
-    tokenizer: readTokenizer(text(`${folder}/tokenizer.json`), text(`${folder}/tokenizer_config.json`), `${folder}/tokenizer.json`),
-  };
-}
-
-async function planned(name: string, yaml = text(`${name}.yml`)) {
-  const one = cases[name] as Case;
-  const folders = readdirSync(at(`family/${one.family}`));
-  const read = readMergekit(yaml, { file: `${name}.yml`, exists: (path) => folders.includes(path.replace(/^\.\//, "")) });
-  const recipe = parseRecipe(read.recipe);
-  const run = recipe.runs[0] as MergeRun;
-  const folderOf = (id: string) => (id === "base" ? recipe.base.model : (recipe.experts.find((expert) => expert.id === id)?.model ?? "")).replace(/^\.\//, "");
-  const models = await Promise.all(modelsOf(recipe, run).map(async (id) => ({ ...(await header(one.family, folderOf(id))), id })));
-  return { one, recipe, run, folderOf, plan: planMerge(recipe, run, { models }), warnings: read.warnings };
-}
+import type { PlannedTensor } from "../../src/recipe/plan/types.ts";
+import { gatherRows } from "../../src/streaming/rows.ts";
+import { cases, checkpoint, expected as outputOf, header, planned, type Row } from "../fixtures/parity/planned.ts";
 
 describe("mergekit's own plan", () => {
   test("there are enough of them", () => expect(Object.keys(cases).length).toBeGreaterThan(120));
@@ -122,5 +66,74 @@ describe("mergekit's own plan", () => {
     const again = await planned(name, toMergekitYaml(first.recipe, first.run));
     expect(again.plan).toEqual(first.plan);
     expect(again.recipe).toEqual(first.recipe);
+  });
+});
+
+/** What only a plan decides: slices, gradients, types, vocabularies. The methods themselves are compared in methods.parity.test.ts. */
+const PLANNED = /^(slices|frankenmerge|gradient|filters|tokenizer|dtype|out-dtype|base-among|linear-with-base|passthrough)/;
+const round: Record<string, (value: number) => number> = {
+  F32: Math.fround, BF16: (value) => f32FromBf16(bf16FromF32(value)), F16: (value) => f32FromF16(f16FromF32(value)),
+  float32: Math.fround, bfloat16: (value) => f32FromBf16(bf16FromF32(value)), float16: (value) => f32FromF16(f16FromF32(value)),
+};
+/** A unit in the last place at this size; for float32 what the goal allows. */
+function allowed(value: number, dtype: string): number {
+  if (dtype === "F32") return 2e-6 * Math.max(1, Math.abs(value));
+  const exponent = Math.floor(Math.log2(Math.max(Math.abs(value), 2 ** -14)));
+  return 1.001 * 2 ** (exponent - (dtype === "BF16" ? 7 : 10));
+}
+
+/** Elements of ties whose |δ| is the least that is kept in some model: which of several equal ones are kept is anybody's choice. */
+function onThreshold(tensor: PlannedTensor, inputs: readonly Float32Array[]): ReadonlySet<number> {
+  const open = new Set<number>();
+  if (tensor.kind === "copy" || tensor.job.method !== "ties") return open;
+  const { base, dtype = "float32" } = tensor.job;
+  tensor.job.inputs.forEach(({ parameters }, i) => {
+    if (i === base) return;
+    const sizes = inputs[i]!.map((value, at) => Math.abs(round[dtype]!(round[dtype]!(value) - round[dtype]!(inputs[base!]![at]!))));
+    const kept = Math.max(1, Math.trunc(Number(parameters.density) * sizes.length));
+    const least = sizes.toSorted().reverse()[Math.min(kept, sizes.length) - 1];
+    if (sizes.filter((size) => size >= least!).length > kept) sizes.forEach((size, at) => size === least && open.add(at));
+  });
+  return open;
+}
+
+describe("what mergekit made of it", () => {
+  const executor = new CpuExecutor();
+
+  test.for(Object.keys(cases).filter((name) => PLANNED.test(name)))("%s: every value", async (name) => {
+    const { one, plan, folderOf } = await planned(name);
+    const wanted = await outputOf(name);
+    const models = await Promise.all(plan.models.map((id) => checkpoint(one.family, folderOf(id))));
+    const merge = async (tensor: PlannedTensor): Promise<Float32Array> => {
+      if (tensor.kind === "copy") {
+        const values = await models[tensor.input.model]!.readF32(tensor.input.tensor);
+        return values.map(round[tensor.compute ?? "float32"]!).map(round[tensor.dtype]!);
+      }
+      const stored = { read: (input: number, from: number, to: number) => models[tensor.inputs[input]!.model]!.readF32(tensor.inputs[input]!.tensor, from, to) };
+      const source = tensor.rows === null ? stored : gatherRows(stored, tensor.rows, tensor.elements / (tensor.shape[0] ?? 1), tensor.job.dtype ?? "float32");
+      const out = new Float32Array(tensor.elements);
+      // 64 elements at once: every tensor is cut somewhere, embeddings within a row of padding too.
+      await mergeTensor(tensor.job, source, (from, values) => out.set(values, from), { executor, chunkElements: 64 });
+      return out.map(round[tensor.dtype]!);
+    };
+    let compared = 0;
+    for (const tensor of plan.tensors) {
+      const theirs = wanted.tensors.find((stored) => stored.name === tensor.name);
+      if (theirs === undefined) continue; // the fixture keeps part of each result
+      expect(theirs.dtype, tensor.name).toBe(tensor.dtype);
+      const [ours, values] = [await merge(tensor), await wanted.readF32(tensor.name)];
+      // A union numbers the others' tokens as it meets them, mergekit as a set gives them: rows are compared by token.
+      const rowOf = tensor.kind === "merge" && tensor.rows !== null && one.vocabulary ? one.vocabulary.map((token) => plan.tokenizer?.vocabulary.get(token) ?? -1) : null;
+      const width = tensor.elements / (tensor.shape[0] ?? 1);
+      const open = onThreshold(tensor, tensor.kind === "merge" ? await Promise.all(tensor.inputs.map((input) => models[input.model]!.readF32(input.tensor))) : []);
+      for (let i = 0; i < values.length; i++) {
+        if (open.has(i)) continue;
+        const row = rowOf === null ? null : (rowOf[Math.floor(i / width)] ?? Math.floor(i / width));
+        const got = ours[row === null ? i : row * width + (i % width)]!;
+        if (!(Math.abs(got - values[i]!) <= allowed(values[i]!, tensor.dtype))) expect.fail(`${tensor.name}[${i}] is ${got} instead of ${values[i]}`);
+      }
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(0);
   });
 });

@@ -58,7 +58,9 @@ function unfold(document: Document, file: string, lines: LineCounter): unknown {
   let count = 0;
   const walk = (one: unknown): void => {
     if (++count > MOST_VALUES) throw bad(`${file} unfolds into more than ${MOST_VALUES / 1000},000 values, which no merge needs.`);
-    if (typeof one === "object" && one !== null) for (const inner of Object.values(one)) walk(inner);
+    if (typeof one !== "object" || one === null) return;
+    if (Object.hasOwn(one, "__proto__")) throw bad(`${file} has a field __proto__, which means nothing in a merge.`);
+    for (const inner of Object.values(one)) walk(inner);
   };
   walk(value);
   return value;
