@@ -69,7 +69,8 @@ export function stripped(tokenizer: Tokenizer, rows: number, file: string): Toke
     model: {
       ...model,
       vocab: Object.fromEntries(Object.entries(model.vocab as Record<string, number>).filter(([token]) => !gone.has(token))),
-      merges: (model.merges as unknown[]).filter((merge) => !parts(merge).some((part) => gone.has(part))),
+      // A merge into a token that is not there would make the file unreadable.
+      merges: (model.merges as unknown[]).filter((merge) => ![...parts(merge), parts(merge).join("")].some((part) => gone.has(part))),
     },
   };
   return { ...tokenizer, raw, added: raw.added_tokens, vocabulary: new Map([...tokenizer.vocabulary].filter(([, id]) => id < rows)) };
