@@ -2,7 +2,7 @@
 import { LabError } from "../lib/error.ts";
 import type { Candidate } from "../search/types.ts";
 
-/** Null for resident particles: their weights lie in the swarm, not in coefficients. */
+/** Null for resident particles, whose weights lie in the swarm, and for merges that are made from the models. */
 export function coefficientsOf(candidate: Candidate, columns: number, segments: number): Float64Array | null {
   switch (candidate.kind) {
     case "coefficients":
@@ -18,6 +18,7 @@ export function coefficientsOf(candidate: Candidate, columns: number, segments: 
       return table;
     }
     case "resident":
+    case "method":
       return null;
   }
 }

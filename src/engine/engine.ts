@@ -10,7 +10,7 @@ import type { DeviceInfo, LabEvent, Plane } from "../threads/events.ts";
 import type { HubProgress, HubService } from "../threads/hub.ts";
 import type { Answer, EngineOptions, ExportedFile, MergeService, Prepared, RunOrder, Which } from "../threads/merge.ts";
 import { answerDrawing } from "./answering.ts";
-import { directionsOf } from "./directions.ts";
+import { derivedOf, directionsOf } from "./directions.ts";
 import { equip, type Equipment } from "./equipment.ts";
 import { exportModel } from "./exporting.ts";
 import { Gate } from "./gate.ts";
@@ -166,7 +166,7 @@ export class MergeEngine implements MergeService {
     this.#emit({ type: "phase", phase: "load" });
     const loaded = await load(recipe, this.#hub, this.#emit, (report) => Comlink.proxy(report) as HubProgress);
     this.#emit({ type: "phase", phase: "compile" });
-    const bench = new Workbench(loaded, directionsOf(recipe, this.#options.precision ?? "f32"), this.#hub, this.#options, this.#emit);
+    const bench = new Workbench(loaded, this.#hub, this.#options, this.#emit);
     await bench.setUp(this.#equipment);
     const gram = await bench.persist(() => bench.basis.gram());
     const plane = planeOf({ columns: bench.columns, experts: recipe.experts.map((_, i) => i + 1), gram }, null);
@@ -216,6 +216,6 @@ function idleGate(): Gate {
 /** Same models, samples and directions: nothing has to be loaded again. */
 function samePreparation(a: Recipe, b: Recipe): boolean {
   const essence = (recipe: Recipe) =>
-    JSON.stringify([recipe.base, recipe.experts, recipe.tasks, recipe.seeds, recipe.batch, directionsOf(recipe, "f32")]);
+    JSON.stringify([recipe.base, recipe.experts, recipe.tasks, recipe.seeds, recipe.batch, directionsOf(recipe, "f32"), derivedOf(recipe)]);
   return essence(a) === essence(b);
 }

@@ -46,7 +46,7 @@ export function reportOf(setting: ReportSetting): { report: Report; predictions:
       gpuBytesPeak: bench.equipment.gpu?.ledger.peakBytes ?? 0,
       heapBytesPeak: memory?.usedJSHeapSize ?? 0,
     },
-    warnings: warnings.map(({ code, message, details }) => ({ code, message, ...(details === undefined ? {} : { details }) })),
+    warnings: warnings.map(({ code, message, tensors, details }) => ({ code, message, ...(tensors === undefined ? {} : { tensors }), ...(details === undefined ? {} : { details }) })),
     files: [],
   };
   return { report, predictions: predictionsOf(bench, tested) };

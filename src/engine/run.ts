@@ -6,8 +6,8 @@ import { roundWeights } from "./rounding.ts";
 import type { Report, ReportRun } from "../recipe/report.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { flooredTasks, referencesOf, type References } from "../fitness/aggregate.ts";
-import { dataFreeRow } from "../search/searches.ts";
-import type { Candidate } from "../search/types.ts";
+import { dataFreeCandidate } from "../search/searches.ts";
+import type { GroupedWarning } from "../methods/warnings.ts";
 import type { LabEvent, Phase } from "../threads/events.ts";
 import type { RunOrder } from "../threads/merge.ts";
 import type { Gate } from "./gate.ts";
@@ -68,17 +68,19 @@ export async function runRecipe(setting: RunSetting): Promise<Finished> {
 
   phase("search");
   const runs: ReportRun[] = [];
+  for (const { id } of bench.derived) warn(id, bench.derivedWarnings.get(id) ?? []);
   for (const run of recipe.runs) await keep(await runSearch(context, run), run.id, run.id === recipe.export);
 
   phase("compare");
   for (const comparison of recipe.compare) {
-    const row = dataFreeRow(comparison, recipe, bench.columns);
-    if (row) await keepSubject(comparison.id, { candidate: coefficients(row) }, comparison.id === recipe.export);
+    const candidate = dataFreeCandidate(comparison, recipe, bench.columns);
+    if (candidate) await keepSubject(comparison.id, { candidate }, comparison.id === recipe.export);
     else await keep(await runSearch(context, comparison), comparison.id, comparison.id === recipe.export);
   }
   for (const [id, subject] of subjects) {
     const scored = optimise.get(id) ?? (await scorer.score(subject, "optimise"));
     optimise.set(id, scored);
+    warn(id, scorer.takeWarnings());
     if (scored.fitness !== null) emit({ type: "baseline", id, fitness: scored.fitness, tasks: scored.tasks });
   }
 
@@ -99,6 +101,7 @@ export async function runRecipe(setting: RunSetting): Promise<Finished> {
 
   async function keep({ report, winner }: Searched, id: string, exported: boolean): Promise<void> {
     runs.push(report);
+    warn(id, scorer.takeWarnings());
     if (winner) await keepSubject(id, winner.subject, exported);
     else emit({ type: "warning", code: "no-winner", message: `${id} has no winner: every candidate diverged or none was scored.`, details: { run: id } });
   }
@@ -113,12 +116,20 @@ export async function runRecipe(setting: RunSetting): Promise<Finished> {
       await scorer.place(subject);
       return bench.readWeights();
     });
+    warn(id, scorer.takeWarnings());
     subjects.set(id, { weights: roundWeights(weights, recipe.out_dtype) });
+  }
+
+  /** What a method had to say of a merge, once a kind: a merge is made anew for every side it is scored on, a tuned one many times. */
+  function warn(id: string, said: readonly GroupedWarning[]): void {
+    for (const { code, message, tensors, first } of said) {
+      if (warnings.some((known) => known.code === code && (known.details as { model?: string } | undefined)?.model === id)) continue;
+      emit({ type: "warning", code, message: `${id}: ${message}`, tensors, details: { model: id, tensors: [...first] } });
+    }
   }
 }
 
 const size = (samples: number | readonly string[]) => (typeof samples === "number" ? samples : samples.length);
-const coefficients = (row: ArrayLike<number>): Candidate => ({ kind: "coefficients", values: Array.from(row) });
 
 /** Winners first, then comparisons, base and experts: bars fill in by interest. */
 function inOrder(recipe: Recipe, subjects: ReadonlyMap<string, Subject>, only: readonly string[] | null): Map<string, Subject> {

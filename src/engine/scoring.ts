@@ -4,6 +4,7 @@ import { metrics } from "../fitness/metrics/table.ts";
 import type { Outputs } from "../fitness/metrics/types.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import type { GroupedWarning } from "../methods/warnings.ts";
 import type { Candidate } from "../search/types.ts";
 import type { Gate } from "./gate.ts";
 import type { LoadedTask, Side } from "./loading.ts";
@@ -43,6 +44,7 @@ export class Scorer {
   readonly #gate: Gate;
   /** Base and own expert a task, for `aggregate: normalised`. */
   references: References | null = null;
+  #warnings: GroupedWarning[] = [];
 
   constructor(bench: Workbench, recipe: Recipe, gate: Gate) {
     this.#bench = bench;
@@ -55,8 +57,16 @@ export class Scorer {
     return this.#bench.persist(() => this.#scoreOnce(subject, side, options));
   }
 
-  place(subject: Subject): Promise<{ nonFinite: boolean }> {
-    return "weights" in subject ? this.#bench.placeWeights(subject.weights) : this.#bench.place(subject.candidate, subject.residence);
+  async place(subject: Subject): Promise<{ nonFinite: boolean }> {
+    if ("weights" in subject) return this.#bench.placeWeights(subject.weights);
+    const { nonFinite, warnings } = await this.#bench.place(subject.candidate, subject.residence);
+    this.#warnings.push(...warnings);
+    return { nonFinite };
+  }
+
+  /** What the methods of merges placed since the last call had to say. */
+  takeWarnings(): GroupedWarning[] {
+    return this.#warnings.splice(0);
   }
 
   async #scoreOnce(subject: Subject, side: Side, options: ScoreOptions): Promise<Scored> {

@@ -7,6 +7,11 @@ import { cpuTensor, gpuTensor, runtimeMeter } from "../fitness/runtime.ts";
 import { Evaluator, type Port } from "../fitness/evaluator.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import { LabError, isLabError } from "../lib/error.ts";
+import { rowOf } from "../methods/rows.ts";
+import type { MethodWarning } from "../methods/types.ts";
+import { type GroupedWarning, groupWarnings } from "../methods/warnings.ts";
+import { type MergeOrder, parseMerge } from "../recipe/merge.ts";
+import type { DerivedColumn } from "../search/starts.ts";
 import type { Candidate } from "../search/types.ts";
 import { openResidentSwarm } from "../search/pso/resident.ts";
 import { openBasis } from "../space/basis.ts";
@@ -14,9 +19,11 @@ import type { Basis, DirectionSpec, Slot } from "../space/types.ts";
 import type { LabEvent } from "../threads/events.ts";
 import type { EngineOptions } from "../threads/merge.ts";
 import { coefficientsOf } from "./candidates.ts";
+import { derivedOf, directionsOf } from "./directions.ts";
 import { equip, type Equipment } from "./equipment.ts";
 import { type Heads, loadHeads } from "./heads.ts";
 import type { Hub, Loaded, LoadedTask, Side } from "./loading.ts";
+import { FamilyMerger } from "./merging.ts";
 import { Residence } from "./residence.ts";
 
 /** What runs on one device; replaced as a whole when it is lost. */
@@ -28,9 +35,19 @@ interface Setup {
   readonly lost: Promise<never>;
 }
 
+/** What came of writing a candidate; `warnings` of the methods that made its weights. */
+export interface Placed {
+  readonly nonFinite: boolean;
+  readonly warnings: readonly GroupedWarning[];
+}
+
 export class Workbench {
   readonly loaded: Loaded;
   readonly directions: readonly DirectionSpec[];
+  readonly merger: FamilyMerger;
+  /** Merges that are columns of the basis, and what their methods had to say. */
+  readonly derived: readonly DerivedColumn[];
+  readonly derivedWarnings = new Map<string, readonly GroupedWarning[]>();
   readonly #hub: Hub;
   readonly #options: EngineOptions;
   readonly #emit: (event: LabEvent) => void;
@@ -41,9 +58,11 @@ export class Workbench {
   #losses: number;
   #inferencesBefore = 0;
 
-  constructor(loaded: Loaded, directions: readonly DirectionSpec[], hub: Hub, options: EngineOptions, emit: (event: LabEvent) => void) {
+  constructor(loaded: Loaded, hub: Hub, options: EngineOptions, emit: (event: LabEvent) => void) {
     this.loaded = loaded;
-    this.directions = directions;
+    this.directions = directionsOf(loaded.recipe, options.precision ?? "f32");
+    this.derived = derivedOf(loaded.recipe);
+    this.merger = new FamilyMerger(loaded, (handle, weight) => hub.tensor(handle, weight));
     this.#hub = hub;
     this.#options = options;
     this.#emit = emit;
@@ -78,7 +97,7 @@ export class Workbench {
 
   /** Builds basis, slot and session on a device. Says which models hold numbers that are not finite. */
   async setUp(equipment?: Equipment): Promise<void> {
-    const { alignment, batch, models } = this.loaded;
+    const { alignment, batch } = this.loaded;
     const tools = equipment ?? (await equip(this.#options, this.#losses));
     const basis = openBasis(alignment.space, this.directions, { device: tools.gpu });
     await this.#fill(basis);
@@ -86,7 +105,7 @@ export class Workbench {
     if (!this.#setup) {
       nonFinite.forEach((count, index) => {
         if (count === 0) return;
-        const { id } = models[index];
+        const id = this.#denseIds[index];
         this.#emit({ type: "warning", code: "non-finite-weights", message: `${id} holds ${count} weights that are not finite numbers; candidates that take part in them are marked as diverged.`, details: { model: id, count } });
       });
     }
@@ -107,18 +126,32 @@ export class Workbench {
   }
 
   /** Writes a candidate into the slot. */
-  async place(candidate: Candidate, residence?: Residence): Promise<{ nonFinite: boolean }> {
+  async place(candidate: Candidate, residence?: Residence): Promise<Placed> {
     const { slot } = this.#ready;
+    if (candidate.kind === "method") return this.#placeMerge(candidate);
     const table = coefficientsOf(candidate, this.directions.length, this.loaded.alignment.space.segments.length);
-    if (table) return this.#orLost(slot.materialise(table));
+    if (table) return this.#quietly(slot.materialise(table));
     if (candidate.kind !== "resident" || !residence) throw new LabError("internal", "A resident particle was placed without its swarm.");
-    return this.#orLost(residence.show(candidate.particle, candidate.what, slot));
+    return this.#quietly(residence.show(candidate.particle, candidate.what, slot));
+  }
+
+  async #placeMerge(order: MergeOrder): Promise<Placed> {
+    const { recipe } = this.loaded;
+    const run = parseMerge(order, recipe);
+    const row = rowOf(run, recipe, this.columns);
+    if (row) return this.#quietly(this.#ready.slot.materialise(row));
+    const { weights, warnings } = await this.merger.merge(recipe, run);
+    return { ...(await this.placeWeights(weights)), warnings };
+  }
+
+  async #quietly(work: Promise<{ nonFinite: boolean }>): Promise<Placed> {
+    return { ...(await this.#orLost(work)), warnings: [] };
   }
 
   /** The candidate that is likely placed next, begun while this one is scored. */
   ahead(candidate: Candidate): void {
     const { slot } = this.#ready;
-    if (!slot.ahead || candidate.kind === "resident") return;
+    if (!slot.ahead) return;
     const table = coefficientsOf(candidate, this.directions.length, this.loaded.alignment.space.segments.length);
     if (table) slot.ahead(table);
   }
@@ -214,11 +247,26 @@ export class Workbench {
   }
 
   async #fill(basis: Basis): Promise<void> {
-    const { alignment, models } = this.loaded;
+    const { alignment, models, recipe } = this.loaded;
+    const plans = [];
+    for (const { id, run } of this.derived) plans.push({ plan: await this.merger.plan(recipe, run), warnings: [] as MethodWarning[], id });
     for (const [index, segment] of alignment.segments.entries()) {
-      const [base, ...experts] = await Promise.all(models.map(({ id, model }) => this.#hub.tensor(model.handle, segment.weight[id])));
-      basis.put(index, base, experts);
+      const tensors = await Promise.all(models.map(({ id, model }) => this.#hub.tensor(model.handle, segment.weight[id])));
+      const [base, ...vectors] = tensors;
+      for (const { plan, warnings } of plans) {
+        const made = await this.merger.segment(plan, index, tensors);
+        vectors.push(made.values);
+        warnings.push(...made.warnings);
+      }
+      basis.put(index, base, vectors);
     }
+    this.merger.rest();
+    for (const { id, warnings } of plans) this.derivedWarnings.set(id, groupWarnings(warnings));
+  }
+
+  /** Of the base and the dense directions, as a basis counts them. */
+  get #denseIds(): string[] {
+    return this.directions.filter(({ kind }) => kind !== "masked").map(({ id }) => id);
   }
 
   #port(task: LoadedTask): Port {

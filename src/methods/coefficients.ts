@@ -12,7 +12,7 @@ export function weightsOf({ experts }: Ingredients, weights: Readonly<Record<str
   return experts.map(({ id, parameters }) => (weights !== undefined && Object.hasOwn(weights, id) ? (weights[id] ?? 0) : plain(id, parameters.weight)));
 }
 
-/** A weight that varies over tensors is no coefficient; `rowProblem` names it when a recipe is checked. */
+/** A weight that varies over tensors is no coefficient: such a merge is no row (`isRow`). */
 function plain(id: string, weight: Setting<number>): number {
   if (typeof weight !== "number") throw new LabError("internal", `The weight of ${id} varies over tensors; it is no coefficient.`);
   return weight;

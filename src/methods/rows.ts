@@ -1,63 +1,75 @@
-/** Data-free merges by method name: one folder and one line each. */
-import type { LinearMerge, MergeRun, TaskArithmeticMerge } from "./runs.ts";
+/** Which merges are nothing but coefficients over the experts' task vectors, and how any merge is called in a trace. */
 import { type Ingredients, short } from "./coefficients.ts";
+import { methodSpec } from "./fields.ts";
 import { linear } from "./linear/row.ts";
+import { type MergeRun, type MergeStart, parameterOf, tunesOf } from "./runs.ts";
 import { taskArithmetic } from "./task_arithmetic/row.ts";
 
 /** One parameter left open: an interval of values, each a merge. */
-export interface Sweep<Run> {
+export interface Sweep {
   readonly low: number;
   readonly high: number;
   readonly evaluations: number;
-  readonly at: (value: number) => Run;
+  readonly at: (value: number) => MergeRun;
 }
 
-export interface MergeMethod<Run> {
-  /** Coefficients over the columns, of a run with nothing left open. */
-  row(run: Run, ingredients: Ingredients, columns: readonly string[]): Float64Array;
-  /** How the trace names it: "task_arithmetic(0.3)". */
-  origin(run: Run): string;
-  /** What a run leaves to be tuned, or null. */
-  sweep(run: Run): Sweep<Run> | null;
+/** What a run leaves to be tuned, or null. Of several only the first: a recipe with more is refused. */
+export function sweepOf(run: MergeRun): Sweep | null {
+  const [open] = tunesOf(run);
+  if (open === undefined) return null;
+  const { name, tune: { tune: [low, high], evaluations } } = open;
+  return { low, high, evaluations, at: (value) => ({ ...run, [name]: value }) };
 }
 
-interface Runs {
-  linear: LinearMerge;
-  task_arithmetic: TaskArithmeticMerge;
+type Experts = Ingredients["experts"];
+
+/** True for a plain weighted sum: linear and task_arithmetic of experts whose numbers are the same in every tensor. */
+export function isRow(run: MergeStart & Pick<MergeRun, "slices">, experts: Experts): boolean {
+  if ((run.method !== "linear" && run.method !== "task_arithmetic") || run.slices !== undefined) return false;
+  if (run.method === "task_arithmetic" && (run.base_model ?? "base") !== "base") return false;
+  const merged = mergedExperts(run, experts);
+  return merged.length === (run.models ?? experts).length && merged.every(({ parameters }) => typeof parameters.weight === "number")
+    && ["normalize", "lambda"].every((name) => !Array.isArray(parameterOf(run as MergeRun, name)));
 }
 
-type Lambda = TaskArithmeticMerge["lambda"];
-const isTune = (lambda: Lambda) => typeof lambda === "object" && "tune" in lambda;
-/** `rowProblem` is null here: what is no number is an interval. */
-const settled = (lambda: Lambda) => (typeof lambda === "number" ? lambda : isTune(lambda) ? lambda.tune[0] : NaN);
-
-/** Why a merge is no single row of coefficients, as a predicate, or null where it is one. */
-export function rowProblem(run: MergeRun, experts: readonly { readonly id: string; readonly parameters: { readonly weight: unknown } }[]): string | null {
-  const { method, models, slices, base_model } = run;
-  if (!Object.hasOwn(methods, method)) return `names ${method}, which merges folders of safetensors so far, without tasks`;
-  if (slices !== undefined) return "has slices, which make another graph than the one that is scored";
-  if (base_model != null && base_model !== "base") return "takes an expert as base_model, which only folders of safetensors can";
-  if (models !== undefined && (models.includes("base") || models.length < experts.length)) return "names its models; where tasks are scored all experts are merged";
-  const varies = (value: unknown) => Array.isArray(value);
-  if ([method === "linear" || method === "task_arithmetic" ? (run as LinearMerge).normalize : null, method === "task_arithmetic" ? (run as TaskArithmeticMerge).lambda : null].some(varies)) return "has a parameter that varies over tensors, which only folders of safetensors can have so far";
-  const varying = experts.find(({ parameters }) => varies(parameters.weight));
-  return varying === undefined ? null : `merges ${varying.id}, whose weight varies over tensors, which only folders of safetensors can have so far`;
+/** Experts the run names, in the recipe's order; all where it names none. */
+function mergedExperts({ models }: MergeStart, experts: Experts): Experts {
+  return models === undefined ? experts : experts.filter(({ id }) => models.includes(id));
 }
 
-const methods: { readonly [M in keyof Runs]: MergeMethod<Runs[M]> } = {
-  linear: { row: ({ weights, normalize }, ingredients, columns) => linear({ weights, normalize: normalize === true }, ingredients, columns), origin: () => "linear", sweep: () => null },
-  task_arithmetic: {
-    row: ({ weights, normalize, lambda }, ingredients, columns) => taskArithmetic({ weights, normalize: normalize === true, lambda: settled(lambda) }, ingredients, columns),
-    origin: ({ lambda }) => `task_arithmetic(${short(settled(lambda))})`,
-    sweep: (run) => {
-      if (typeof run.lambda !== "object" || !isTune(run.lambda)) return null;
-      const { tune: [low, high], evaluations } = run.lambda;
-      return { low, high, evaluations, at: (lambda) => ({ ...run, lambda }) };
-    },
-  },
-};
+/** Coefficients over the columns, of a run with nothing left open; null where `isRow` is false. */
+export function rowOf(run: MergeStart & Pick<MergeRun, "slices">, { experts }: Ingredients, columns: readonly string[]): Float64Array | null {
+  if (!isRow(run, experts)) return null;
+  const merged = { experts: mergedExperts(run, experts) };
+  const { weights } = run;
+  const normalize = parameterOf(run as MergeRun, "normalize") === true;
+  if (run.method === "linear") return linear({ weights, normalize }, merged, columns);
+  return taskArithmetic({ weights, normalize, lambda: parameterOf(run as MergeRun, "lambda") as number }, merged, columns);
+}
 
-export function mergeMethod(method: string): MergeMethod<MergeRun> | null {
-  // Each entry takes its own run; the caller gives it the run whose `method` it was looked up by.
-  return Object.hasOwn(methods, method) ? (methods[method as keyof Runs] as unknown as MergeMethod<MergeRun>) : null;
+/** The one number a method is known by, said without its name. */
+const CHIEF = ["density", "t", "lambda", "select_topk"] as const;
+/** Fields that are no parameters, or are spelt out in others. */
+const UNSAID = ["id", "method", "semantics", "slices"];
+
+/** How the trace names it: "linear", "task_arithmetic(0.3)", "ties(0.2,lambda=1.5)"; who weighs how much stands in the candidate. */
+export function originOf(run: MergeStart): string {
+  return named({ ...run, weights: undefined }, short);
+}
+
+/** As a column of the basis: two merges of one recipe have the same name only where they are the same merge, and no expert has it. */
+export function columnNameOf(run: MergeStart): string {
+  const name = named(run, String);
+  return name.endsWith(")") ? name : `${name}()`;
+}
+
+function named(run: MergeStart, figure: (value: number) => string): string {
+  const { perModel, whole } = methodSpec(run.method);
+  const known = run.method === "task_arithmetic" ? whole : { ...perModel, ...whole };
+  const chief = CHIEF.find((name) => name in known);
+  const show = (value: unknown) => (typeof value === "number" ? figure(value) : typeof value === "string" ? value : JSON.stringify(value));
+  const said = Object.entries(run).filter(([name, value]) => value !== undefined && !UNSAID.includes(name) && name !== chief && value !== known[name]?.default);
+  const first = chief === undefined ? null : (parameterOf(run as MergeRun, chief) ?? known[chief]?.default ?? null);
+  const words = [...(first === null ? [] : [show(first)]), ...said.map(([name, value]) => `${name}=${show(value)}`)];
+  return words.length === 0 ? run.method : `${run.method}(${words.join(",")})`;
 }

@@ -3,10 +3,9 @@
  * the whole merge stand in the run; those of each model stand at the model, and in the run for all models that have none of their own.
  */
 import * as z from "zod";
-import { byExpert, choice, fields, id, must, runFields } from "../lib/fields.ts";
+import { byExpert, choice, count, fields, id, must, runFields } from "../lib/fields.ts";
 import { setting, type Scalar, type Setting } from "../lib/settings.ts";
 import { type MethodName, METHOD_NAMES, methodSpec } from "./fields.ts";
-import { TASK_ARITHMETIC_RUN } from "./task_arithmetic/fields.ts";
 import type { MethodSpec, ParameterSpec } from "./spec.ts";
 
 /** Parameters that belong to one model, by mergekit's names; the bounds of each are in src/methods. */
@@ -25,10 +24,10 @@ const saysRange = must("must be [first, end], whole numbers with first below end
 const layer = () => z.int(saysRange).min(0, saysRange).max(100_000, saysRange);
 const few = <T extends z.ZodType>(what: string, item: T) => z.array(item, must(`must be a list of ${what}`)).min(1, must(`must be a list of ${what}`)).max(10_000, must(`must be a list of at most 10,000 ${what}`));
 
-/** What of `fields` a recipe may say, each as a setting, none of them needed. */
-function settings(method: string, parameters: MethodSpec["whole"], without: readonly string[] = []): Record<string, z.ZodType> {
+/** What of `fields` a recipe may say, each as a setting, none of them needed. `open`: a number may be left to be tuned. */
+function settings(method: string, parameters: MethodSpec["whole"], without: readonly string[] = [], open = false): Record<string, z.ZodType> {
   const said = Object.entries(parameters).filter(([name]) => !isInert(method, name) && !without.includes(name));
-  return Object.fromEntries(said.map(([name, parameter]) => [name, optional(parameter)]));
+  return Object.fromEntries(said.map(([name, parameter]) => [name, (open && parameter.kind === "number" ? orTuned : optional)(parameter)]));
 }
 
 function plainField({ field }: ParameterSpec): z.ZodType<Scalar> {
@@ -46,6 +45,24 @@ function optional(parameter: ParameterSpec): z.ZodType {
   const plain = plainField(parameter);
   const field = (parameter.kind === "choice" ? plain : setting(plain)).optional().describe(parameter.description);
   made.set(parameter.field, field);
+  return field;
+}
+
+const tunable = new WeakMap<z.ZodType, z.ZodType>();
+
+/** The same, or an interval that it is swept over. */
+function orTuned(parameter: ParameterSpec): z.ZodType {
+  const known = tunable.get(parameter.field);
+  if (known !== undefined) return known;
+  const plain = plainField(parameter);
+  if (!plain.safeParse(0.5).success) return optional(parameter); // whole numbers are not swept
+  const interval = fields({
+    tune: z.tuple([plain, plain], must("must be two numbers: [low, high]")).describe("Interval that is swept"),
+    evaluations: count(1, 100_000).default(30).describe("Values tried, half evenly over the interval, half next to the best of those"),
+  });
+  const says = must('must be a number, a setting over layers and filters, or { "tune": [low, high], "evaluations": n }');
+  const field = z.union([setting(plain), interval], says).optional().describe(parameter.description);
+  tunable.set(parameter.field, field);
   return field;
 }
 
@@ -86,24 +103,31 @@ const weights = () => ({
   weights: byExpert().optional().describe("Weights by expert id, over the experts' own parameters.weight"),
 });
 
-/** task_arithmetic keeps the customary λ of 0.3 where a recipe says nothing; mergekit's 1 is said by whoever reads its files. */
-const LAMBDA = TASK_ARITHMETIC_RUN.shape.lambda;
+/** The customary λ where a recipe says nothing; mergekit's 1 is said by whoever reads its files. */
+const USUAL_LAMBDA = 0.3;
 
-function mergeField(method: MethodName) {
+/** Fields of one merge beside its id. */
+function mergeShape(method: MethodName, open: boolean) {
   const { perModel, whole } = methodSpec(method);
   const own = Object.fromEntries(
-    Object.entries(settings(method, whole)).map(([name, field]) => {
-      const { default: unlessGiven } = whole[name] as ParameterSpec;
-      if (method === "task_arithmetic" && name === "lambda") return [name, z.union([LAMBDA.unwrap(), field], must('must be a number, or { "tune": [low, high], "evaluations": n }, or a setting over layers and filters')).default(0.3).describe(LAMBDA.description ?? "")];
+    Object.entries(settings(method, whole, [], open)).map(([name, field]) => {
+      const { default: fixed, description } = whole[name] as ParameterSpec;
+      const unlessGiven = method === "task_arithmetic" && name === "lambda" ? USUAL_LAMBDA : fixed;
       // rescaling and scope follow from semantics, when the recipe is completed.
-      return [name, unlessGiven === null || name === "rescaling" || name === "scope" ? field : field.default(unlessGiven).describe(field.description ?? "")];
+      return [name, unlessGiven === null || name === "rescaling" || name === "scope" ? field : field.default(unlessGiven).describe(description)];
     }),
   );
-  return runFields(method, { ...common(method), ...("weight" in perModel ? weights() : {}), ...own, ...settings(method, perModel, ["weight"]) });
+  return { ...common(method), ...("weight" in perModel ? weights() : {}), ...own, ...settings(method, perModel, ["weight"], open) };
 }
 
 /** Under `runs` and `compare`, by method. */
-export const mergeFields = Object.fromEntries(METHOD_NAMES.map((method) => [method, mergeField(method)])) as unknown as Readonly<Record<MethodName, z.ZodType>>;
+export const mergeFields = Object.fromEntries(METHOD_NAMES.map((method) => [method, runFields(method, mergeShape(method, true))])) as unknown as Readonly<Record<MethodName, z.ZodType>>;
+
+/** Among a swarm's starting points: all numbers given, and the layers where they are. */
+export const startFields = Object.fromEntries(METHOD_NAMES.map((method) => {
+  const { slices: _, ...shape } = mergeShape(method, false);
+  return [method, fields({ method: z.literal(method), ...shape })];
+})) as unknown as Readonly<Record<MethodName, z.ZodType>>;
 
 export interface MergeSource {
   readonly model: string;
@@ -126,7 +150,11 @@ interface Common {
   readonly weights?: Record<string, number> | undefined;
 }
 
-type Tune = Extract<z.output<typeof TASK_ARITHMETIC_RUN>["lambda"], object>;
+/** A number left open: swept from low to high. */
+export interface Tune {
+  readonly tune: readonly [number, number];
+  readonly evaluations: number;
+}
 export type LinearMerge = Common & { readonly method: "linear"; readonly normalize: Setting<boolean> };
 export type TaskArithmeticMerge = Common & { readonly method: "task_arithmetic"; readonly lambda: Setting<number> | Tune; readonly normalize: Setting<boolean> };
 /** The rest; their parameters by `parameterOf`. */
@@ -137,6 +165,14 @@ export type MergeRun = LinearMerge | TaskArithmeticMerge | OtherMerge;
 export function parameterOf(run: MergeRun, name: string): Setting<Scalar> | undefined {
   return (run as unknown as Readonly<Record<string, Setting<Scalar> | undefined>>)[name];
 }
+
+/** Parameters that are left to be tuned, by name. */
+export function tunesOf(run: MergeRun): { readonly name: string; readonly tune: Tune }[] {
+  return Object.entries(run).flatMap(([name, value]) => (typeof value === "object" && value !== null && "tune" in value ? [{ name, tune: value as Tune }] : []));
+}
+
+/** A merge among a swarm's starting points. */
+export type MergeStart = Omit<MergeRun, "id" | "slices">;
 
 /** As people write them; every parameter is checked when the recipe is parsed. */
 export type MergeInput = { readonly id?: string; readonly method: MethodName } & Readonly<Record<string, unknown>>;

@@ -1,7 +1,8 @@
 /** What no single field can know: names that must differ, names that must exist, numbers that make no sense together. */
 import { metrics } from "../fitness/metrics/table.ts";
 import { isSearch, planOf } from "../search/searches.ts";
-import { figure, list, suggestion } from "../lib/words.ts";
+import { mergeOf, runOf } from "../search/starts.ts";
+import { figure, suggestion } from "../lib/words.ts";
 import { checkFolderMerge, checkMerge, checkVocabulary } from "./checkMerge.ts";
 import type { Recipe, RecipeComparison, RecipeRun } from "./schema.ts";
 
@@ -75,7 +76,7 @@ function checkTask(recipe: Recipe, i: number, problems: string[]): void {
   }
 }
 
-function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: string, problems: string[]): void {
+export function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: string, problems: string[]): void {
   const experts = recipe.experts.map((expert) => expert.id);
   const weighted = (parameters: { weights?: Record<string, number> | undefined; normalize?: unknown }, at: string, divides: boolean) => {
     for (const name of Object.keys(parameters.weights ?? {})) {
@@ -92,11 +93,6 @@ function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: strin
     weighted(run, path, run.method === "linear" && run.models === undefined && run.slices === undefined);
     checkMerge(recipe, run, path, problems);
   }
-  if (run.method === "task_arithmetic") {
-    if (typeof run.lambda === "object" && "tune" in run.lambda && run.lambda.tune[0] >= run.lambda.tune[1]) {
-      problems.push(`${path}.lambda.tune must be [low, high] with low below high, not [${list(run.lambda.tune.map(String), ",")}].`);
-    }
-  }
   if (run.method === "random" && run.low >= run.high) {
     problems.push(`${path}.low must be below ${path}.high, which is ${run.high}.`);
   }
@@ -109,8 +105,10 @@ function checkRun(recipe: Recipe, run: RecipeRun | RecipeComparison, path: strin
       problems.push(`${path} asks for ${figure(evaluations)} evaluations, (steps + 1) for each particle; at most ${figure(MOST_EVALUATIONS)} are allowed, so lower steps or start from fewer points.`);
     }
     run.start.forEach((start, i) => {
-      if (typeof start !== "object") return;
-      if ("method" in start) weighted(start, `${path}.start.${i}`, start.method === "linear");
+      const merge = mergeOf(start);
+      if (merge === null) return;
+      weighted(merge, `${path}.start.${i}`, merge.method === "linear" && merge.models === undefined);
+      checkMerge(recipe, runOf(merge), `${path}.start.${i}`, problems);
     });
   }
 }

@@ -1,8 +1,7 @@
 /** What the fields of a data-free merge must say together, before any model is read. */
 import { list, suggestion } from "../lib/words.ts";
 import { methodSpec } from "../methods/fields.ts";
-import { rowProblem } from "../methods/rows.ts";
-import { type MergeRun, parameterOf } from "../methods/runs.ts";
+import { type MergeRun, parameterOf, tunesOf } from "../methods/runs.ts";
 import { isSearch } from "../search/searches.ts";
 import type { Recipe } from "./schema.ts";
 
@@ -23,11 +22,8 @@ export function checkMerge(recipe: Recipe, run: MergeRun, path: string, problems
     const lengths = new Set(slice.sources.map(({ layer_range: [first, end] }) => end - first));
     if (lengths.size > 1) problems.push(`${at} takes ${list([...lengths].map(String))} layers from its sources; it must take equally many from each.`);
   });
-  if (recipe.tasks.length > 0) {
-    const problem = rowProblem(run, recipe.experts);
-    if (problem !== null) problems.push(`${path} ${problem}.`);
-    return;
-  }
+  if (recipe.tasks.length > 0 && run.slices !== undefined) problems.push(`${path} has slices, which make another graph than the one that is scored; they are for merges without tasks.`);
+  checkTunes(run, path, problems);
   checkCount(recipe, run, path, problems);
   checkRequired(run, path, problems);
   if (run.semantics === "peft" && /ties$/.test(run.method)) checkPeft(recipe, run, path, problems);
@@ -63,6 +59,15 @@ function checkRequired(run: MergeRun, path: string, problems: string[]): void {
     if (!required || parameterOf(run, name) !== undefined) continue;
     if (run.slices !== undefined && run.slices.every((slice) => slice.parameters?.[name] !== undefined)) continue;
     problems.push(`${path} has no ${name}, which ${run.method} needs.`);
+  }
+}
+
+/** One number at most is tuned, over an interval that goes up. */
+function checkTunes(run: MergeRun, path: string, problems: string[]): void {
+  const open = tunesOf(run);
+  if (open.length > 1) problems.push(`${path} leaves ${list(open.map(({ name }) => name))} to be tuned; give all but one of them a number.`);
+  for (const { name, tune: { tune: [low, high] } } of open) {
+    if (low >= high) problems.push(`${path}.${name}.tune must be [low, high] with low below high, not [${low},${high}].`);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Draft, Recipe } from "./schema.ts";
 import { methodSpec } from "../methods/fields.ts";
 import { isInert, type MergeRun, parameterOf } from "../methods/runs.ts";
-import { rescalingOf } from "../search/starts.ts";
+import { mergeOf, rescalingOf, runOf } from "../search/starts.ts";
 import { show } from "../lib/words.ts";
 
 /** `method: …, parameters: {…}` in place of `runs` becomes one run; `$schema` is for editors and goes. */
@@ -41,12 +41,17 @@ export function spellOut(draft: Draft, problems: string[]): Recipe | null {
   // Whose config and tokenizer the result has, where there is no base.
   const base = draft.base ?? { model: first?.model ?? "" };
   const recipe: Recipe = { ...draft, base };
-  const merge = <R extends MergeRun>(run: R): R => ({ ...run, ...rulesOf(run), ...(baseless && run.base_model === undefined ? { base_model: null } : {}) });
+  const merge = <R extends MergeRun>(run: R): R => ({ ...spellOutMerge(run), ...(baseless && run.base_model === undefined ? { base_model: null } : {}) });
   const runs = recipe.runs.map((run) => {
     if (run.method === "pso_merging") return { ...run, start: run.start.map((start) => longStart(start)) };
     return run.method === "random" ? run : merge(run);
   });
   return { ...recipe, runs, compare: recipe.compare.map(merge), export: recipe.export ?? runs[0]?.id ?? recipe.compare[0]?.id ?? null };
+}
+
+/** A merge whose rules that follow from `semantics` are written down. */
+export function spellOutMerge<R extends MergeRun>(run: R): R {
+  return { ...run, ...rulesOf(run) };
 }
 
 /** `semantics` spelt out: how dropped elements are made up for, and where the largest are counted. */
@@ -65,10 +70,9 @@ type Start = Extract<Recipe["runs"][number], { method: "pso_merging" }>["start"]
 
 function longStart(start: Start): Start {
   if (start === "sparsified_experts") return longStart({ sparsified_experts: { method: "dare", density: 0.2 } });
-  if (start === "linear") return { method: "linear", normalize: true };
-  if (start === "task_arithmetic") return { method: "task_arithmetic", lambda: 0.3, normalize: false };
   if (typeof start === "object" && "sparsified_experts" in start) {
     return { sparsified_experts: { ...start.sparsified_experts, rescaling: rescalingOf(start.sparsified_experts) } };
   }
-  return start;
+  const merge = mergeOf(start);
+  return merge === null ? start : { ...merge, ...rulesOf(runOf(merge)) };
 }

@@ -22,15 +22,16 @@ export function fieldTable(schema: Record<string, unknown>, without: readonly st
 }
 
 /**
- * The recipe's: what every merge takes stands once, under `{any merge}`; comparisons take what merges take; how a parameter
- * varies stands once, at the experts' weight.
+ * The recipe's: what every merge takes stands once, under `{any merge}`; comparisons and starting points take what merges take; how
+ * a parameter varies stands once, at the experts' weight.
  */
 export function recipeTable(schema: Record<string, unknown>): string {
   const [head = "", rule = "", ...lines] = fieldTable(schema, ["compare"]).split("\n");
   const seen = new Set<string>();
   return [head, rule, ...lines.flatMap((line) => {
     if (/\[\]\.(filter|value)`/.test(line) && !line.includes("`experts[].parameters.weight[]")) return [];
-    const shared = line.replace(/`runs\[\]\{\w+\}\.(semantics|models|base_model|weights|slices)(?=[.[`])/, "`runs[]{any merge}.$1").replace(/(`runs\[\]\{any merge\}\.slices\[\](?:\.sources\[\])?\.parameters)\.\w+`.*/, "");
+    if (/`runs\[\]\{pso_merging\}\.start\[\]\{\w+\}/.test(line)) return []; // the fields of that method's run
+    const shared = line.replace(/`runs\[\]\{(?!pso_merging|random)\w+\}\.\w+\.(tune|evaluations)`/, "`runs[]{any merge}.{a number}.$1`").replace(/`runs\[\]\{\w+\}\.(semantics|models|base_model|weights|slices)(?=[.[`])/, "`runs[]{any merge}.$1").replace(/(`runs\[\]\{any merge\}\.slices\[\](?:\.sources\[\])?\.parameters)\.\w+`.*/, "");
     if (shared === "" || !shared.startsWith("| `") || !/` \|/.test(shared)) return [];
     const path = shared.split("`")[1] ?? "";
     if (seen.has(path)) return [];

@@ -31,9 +31,19 @@ function describe(issue: Issue, outer: Path): string[] {
 
 /** The one way of writing it whose outer form fits: then its inner problems are worth naming. */
 function meant(branches: readonly (readonly Issue[])[]): readonly Issue[] | null {
-  const fitting = branches.filter((branch) => branch.every((issue) => issue.path.length > 0 || issue.code === "too_big" || issue.code === "too_small" || issue.code === "custom"));
+  const fitting = branches.filter((branch) => branch.every(fits) && !(branch.some(isStrange) && branch.some(isMissing)));
   return fitting.length === 1 ? (fitting[0] ?? null) : null;
 }
+
+function fits(issue: Issue): boolean {
+  if (issue.path.length > 0 || isStrange(issue)) return true;
+  if (issue.code === "invalid_union") return meant(issue.errors) !== null;
+  return issue.code === "too_big" || issue.code === "too_small" || issue.code === "custom";
+}
+
+const isStrange = (issue: Issue) => issue.code === "unrecognized_keys";
+/** With unknown fields beside it, another form is meant. */
+const isMissing = (issue: Issue) => issue.path.length > 0 && issue.input === undefined;
 
 function name(path: Path): string {
   return path.length === 0 ? "The recipe" : path.map((part) => String(part).slice(0, 60)).join(".");

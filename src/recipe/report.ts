@@ -13,6 +13,7 @@ const interval = z.tuple([z.number(), z.number()]).readonly();
 const CANDIDATE = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("coefficients"), values: numbers }),
   z.object({ kind: z.literal("grouped"), values: z.array(numbers).readonly() }),
+  z.object({ kind: z.literal("method"), method: z.string(), parameters: z.record(z.string(), z.unknown()).describe("As in a recipe's run") }),
   z.object({ kind: z.literal("resident"), particle: z.int(), step: z.int(), what: z.enum(["x", "pbest"]) }),
 ]);
 

@@ -5,7 +5,12 @@ import type { Candidate, Found, Outcome, Plan, Proposal, Search, Told } from "./
 
 export interface Entry {
   readonly origin: string;
-  readonly row: Float64Array;
+  readonly candidate: Candidate;
+}
+
+/** A row over the basis as a candidate. */
+export function coefficients(row: Float64Array): Candidate {
+  return { kind: "coefficients", values: Array.from(row) };
 }
 
 /** Gives entry number `evaluation`, told all scores so far; null ends the search. */
@@ -31,7 +36,7 @@ export class ListedSearch implements Search {
     if (this.#asked !== null) return this.#asked;
     const entry = evaluation < this.plan.evaluations ? this.#next(evaluation, this.#told) : null;
     if (entry === null) return null;
-    this.#asked = { evaluation, step: evaluation, particle: 0, origin: entry.origin, candidate: candidateOf(entry) };
+    this.#asked = { evaluation, step: evaluation, particle: 0, origin: entry.origin, candidate: entry.candidate };
     return this.#asked;
   }
 
@@ -47,7 +52,7 @@ export class ListedSearch implements Search {
     const next = this.#told.length + 1;
     if (this.#asked === null || next >= Math.min(this.#settled, this.plan.evaluations)) return null;
     const entry = this.#next(next, this.#told);
-    return entry && candidateOf(entry);
+    return entry && entry.candidate;
   }
 
   best(): Found | null {
@@ -57,8 +62,4 @@ export class ListedSearch implements Search {
   finalists(most: number): Found[] {
     return this.#board.finalists(most);
   }
-}
-
-function candidateOf({ row }: Entry): Candidate {
-  return { kind: "coefficients", values: Array.from(row) };
 }

@@ -1,12 +1,12 @@
 /** Every way to fill a run, by method name: a search is one folder and one line here. */
 import type { ResidentSwarm } from "../space/types.ts";
-import { ListedSearch } from "./listed.ts";
-import { mergeMethod } from "../methods/rows.ts";
+import { coefficients, type Entry, ListedSearch } from "./listed.ts";
+import { originOf, rowOf, sweepOf } from "../methods/rows.ts";
 import { openPso, planPso } from "./pso/open.ts";
 import { openRandom } from "./random/random.ts";
 import type { AnyRun, MergeRun, SearchRun } from "./runs.ts";
 import { openSweep } from "./sweep/sweep.ts";
-import type { Ground, Ingredients, Plan, Search } from "./types.ts";
+import type { Candidate, Ground, Ingredients, Plan, Search } from "./types.ts";
 
 /** `residence`: the weights a resident swarm lives in, to be let go by whoever made them. */
 export interface OpenedSearch<R extends ResidentSwarm> {
@@ -38,32 +38,34 @@ function searchMethod(method: string): SearchMethod<AnyRun> | null {
 export function planOf(run: AnyRun, ingredients: Ingredients): Plan {
   const search = searchMethod(run.method);
   if (search !== null) return search.plan(run, ingredients);
-  const evaluations = sweepOf(run)?.evaluations ?? 1;
+  const evaluations = sweepOf(run as MergeRun)?.evaluations ?? 1;
   return { evaluations, particles: 1, steps: evaluations - 1 };
 }
 
 /** True when a run asks for scores to choose by; false when its one candidate is known beforehand. */
 export function isSearch(run: AnyRun): boolean {
-  return searchMethod(run.method) !== null || sweepOf(run) !== null;
+  return searchMethod(run.method) !== null || sweepOf(run as MergeRun) !== null;
 }
 
-/** Coefficients of a data-free merge with nothing left to tune, or null. */
-export function dataFreeRow(run: AnyRun, ingredients: Ingredients, columns: readonly string[]): Float64Array | null {
-  return isSearch(run) ? null : (mergeMethod(run.method)?.row(run as MergeRun, ingredients, columns) ?? null);
+/** A data-free merge with nothing left to tune, as it is scored: coefficients where it is no more than these. Null for searches. */
+export function dataFreeCandidate(run: AnyRun, ingredients: Ingredients, columns: readonly string[]): Candidate | null {
+  return isSearch(run) ? null : mergeCandidate(run as MergeRun, ingredients, columns);
+}
+
+function mergeCandidate(run: MergeRun, ingredients: Ingredients, columns: readonly string[]): Candidate {
+  const row = rowOf(run, ingredients, columns);
+  if (row !== null) return coefficients(row);
+  const { id: _, method, ...rest } = run;
+  // Fields that were not written are not there, so that a candidate is the same as JSON and in memory.
+  return { kind: "method", method, parameters: Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) };
 }
 
 /** Opens any run or comparison. A data-free merge is a search of one evaluation. */
 export async function openSearch<R extends ResidentSwarm>(run: AnyRun, ingredients: Ingredients, ground: Ground<R>): Promise<OpenedSearch<R>> {
   const search = searchMethod(run.method);
   if (search !== null) return search.open(run, ingredients, ground);
-  const method = mergeMethod(run.method);
-  if (method === null) throw new TypeError(`No method ${run.method}: parseRecipe lets none through.`);
-  const entry = (settled: MergeRun) => ({ origin: method.origin(settled), row: method.row(settled, ingredients, ground.columns) });
-  const sweep = sweepOf(run);
+  const entry = (settled: MergeRun): Entry => ({ origin: originOf(settled), candidate: mergeCandidate(settled, ingredients, ground.columns) });
+  const sweep = sweepOf(run as MergeRun);
   if (sweep !== null) return { search: openSweep(sweep, (value) => entry(sweep.at(value))) };
   return { search: new ListedSearch(1, 1, () => entry(run as MergeRun)) };
-}
-
-function sweepOf(run: AnyRun) {
-  return mergeMethod(run.method)?.sweep(run as MergeRun) ?? null;
 }

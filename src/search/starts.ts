@@ -1,8 +1,8 @@
-/** Where a swarm starts, and which masked directions that needs in the basis. */
+/** Where a swarm starts, and which directions that needs in the basis: masked task vectors, and those of data-free merges. */
 import type { DirectionSpec } from "../space/types.ts";
-import { columnOf, rowOver, short } from "../methods/coefficients.ts";
-import { linear } from "../methods/linear/row.ts";
-import { taskArithmetic } from "../methods/task_arithmetic/row.ts";
+import { columnOf, rowOver } from "../methods/coefficients.ts";
+import { columnNameOf, isRow, originOf, rowOf } from "../methods/rows.ts";
+import type { MergeRun, MergeStart } from "../methods/runs.ts";
 import type { Sparsify, Start } from "./pso/fields.ts";
 import type { Ingredients, StartingPoint } from "./types.ts";
 
@@ -34,6 +34,27 @@ export function sparsifiedColumns(run: { readonly start?: readonly Start[] }, { 
   return [...columns.values()];
 }
 
+/** A data-free merge as one more direction: merged − base. */
+export interface DerivedColumn {
+  readonly id: string;
+  readonly run: MergeRun;
+}
+
+/** Merges that a run starts from and that are no coefficients over the experts' own columns, each once. */
+export function derivedColumns(run: { readonly start?: readonly Start[] }, { experts }: Ingredients): DerivedColumn[] {
+  const columns = new Map<string, DerivedColumn>();
+  for (const start of run.start ?? []) {
+    const merge = mergeOf(start);
+    if (merge === null || isRow(merge, experts)) continue;
+    const id = columnNameOf(merge);
+    columns.set(id, { id, run: runOf(merge) });
+  }
+  return [...columns.values()];
+}
+
+/** A start as a run, for those who plan and check runs. */
+export const runOf = (start: MergeStart): MergeRun => ({ ...start, id: start.method }) as MergeRun;
+
 /** One point a particle, in the recipe's order. */
 export function startingPoints(starts: readonly Start[], ingredients: Ingredients, columns: readonly string[]): StartingPoint[] {
   const { experts } = ingredients;
@@ -47,13 +68,10 @@ export function startingPoints(starts: readonly Start[], ingredients: Ingredient
     if (start === "experts") return experts.map(({ id }) => alone(id));
     const rule = sparsifyOf(start);
     if (rule !== null) return experts.map(({ id }) => alone(sparsifiedId(id, rule)));
-    const method = typeof start === "object" && "method" in start ? start : null;
-    if (start === "linear" || method?.method === "linear") {
-      const parameters = method?.method === "linear" ? method : { normalize: true };
-      return [{ origin: "linear", row: linear(parameters, ingredients, columns) }];
-    }
-    const parameters = method?.method === "task_arithmetic" ? method : { lambda: 0.3, normalize: false };
-    return [{ origin: `task_arithmetic(${short(parameters.lambda)})`, row: taskArithmetic(parameters, ingredients, columns) }];
+    const merge = mergeOf(start);
+    if (merge === null) return [];
+    const row = rowOf(merge, ingredients, columns);
+    return row === null ? [alone(columnNameOf(merge))] : [{ origin: originOf(merge), row }];
   });
 }
 
@@ -65,4 +83,11 @@ export function particleCount(starts: readonly Start[], experts: number): number
 function sparsifyOf(start: Start): Sparsify | null {
   if (start === "sparsified_experts") return { method: "dare", density: 0.2 };
   return typeof start === "object" && "sparsified_experts" in start ? start.sparsified_experts : null;
+}
+
+/** The merge a start stands for, or null. */
+export function mergeOf(start: Start): MergeStart | null {
+  if (start === "linear") return { method: "linear", normalize: true } as MergeStart;
+  if (start === "task_arithmetic") return { method: "task_arithmetic", lambda: 0.3, normalize: false } as MergeStart;
+  return typeof start === "object" && "method" in start ? start : null;
 }

@@ -6,6 +6,8 @@ import type { Basis, ResidentSwarm } from "../space/types.ts";
 export type Candidate =
   | { readonly kind: "coefficients"; readonly values: readonly number[] }
   | { readonly kind: "grouped"; readonly values: readonly (readonly number[])[] }
+  /** A data-free merge with all its numbers given, as a recipe's run says them: its weights are made from the models themselves. */
+  | { readonly kind: "method"; readonly method: string; readonly parameters: Readonly<Record<string, unknown>> }
   /** A resident particle, known by the seed: where it stands at this step. */
   | { readonly kind: "resident"; readonly particle: number; readonly step: number; readonly what: "x" | "pbest" };
 

@@ -101,7 +101,8 @@ export type LabEvent =
   /** One model on one task of the test split: bars. */
   | { type: "tested"; id: string; task: string; value: number; n: number; interval: [number, number] | null }
   | { type: "progress"; phase: Phase; done: number; total: number; secondsLeft: number | null }
-  | { type: "warning"; code: string; message: string; details?: unknown }
+  /** `tensors`: how many it is about, where it is about tensors. */
+  | { type: "warning"; code: string; message: string; tensors?: number; details?: unknown }
   /** The device or the worker was lost and rebuilt, or another way down was taken. */
   | { type: "recovered"; what: "device" | "worker" | "fallback"; message: string }
   | { type: "paused" }

@@ -4,8 +4,8 @@ import { moveUniform } from "../../src/lib/rules.ts";
 import { philox, seedKey, uniform } from "../../src/lib/philox.ts";
 import { parseRecipe, type Recipe } from "../../src/recipe/schema.ts";
 import type { MoveRule, ResidentSwarm, Segment } from "../../src/space/types.ts";
-import { dataFreeRow, isSearch, openSearch, planOf } from "../../src/search/searches.ts";
-import { sparsifiedColumns } from "../../src/search/starts.ts";
+import { dataFreeCandidate, isSearch, openSearch, planOf } from "../../src/search/searches.ts";
+import { derivedColumns, sparsifiedColumns, startingPoints } from "../../src/search/starts.ts";
 import { coarseGrid, fineGrid } from "../../src/search/sweep/sweep.ts";
 import type { Candidate, Ground, Proposal, Search, Told } from "../../src/search/types.ts";
 
@@ -251,7 +251,8 @@ describe("data-free merges", () => {
     const recipe = recipeOf(run);
     const own = recipe.runs[0]!;
     expect(isSearch(own)).toBe(false);
-    return Array.from(dataFreeRow(own, recipe, ["base", "a", "b"]) ?? []);
+    const candidate = dataFreeCandidate(own, recipe, ["base", "a", "b"]);
+    return candidate && values(candidate);
   };
 
   test("linear averages, weights normalised as mergekit does", () => {
@@ -264,6 +265,45 @@ describe("data-free merges", () => {
     expect(row({ method: "task_arithmetic", lambda: 0.5 })).toEqual([1, 0.5, 0.5]);
     expect(row({ method: "task_arithmetic", lambda: 0.5, weights: { a: 3 } })).toEqual([1, 1.5, 0.5]);
     expect(row({ method: "task_arithmetic", lambda: 0.5, weights: { a: 3 }, normalize: true })).toEqual([1, 0.375, 0.125]);
+  });
+
+  test("experts that are named alone are merged, and those that weigh the same everywhere", () => {
+    expect(row({ method: "linear", models: ["b"] })).toEqual([1, 0, 1]);
+    expect(row({ method: "task_arithmetic", lambda: 0.5, models: ["b", "a"] })).toEqual([1, 0.5, 0.5]);
+  });
+
+  test("what is more than coefficients is a candidate of its own, with all its numbers", () => {
+    const recipe = recipeOf({ id: "t", method: "ties", density: 0.2, weights: { a: 2 } });
+    const candidate = dataFreeCandidate(recipe.runs[0]!, recipe, ["base", "a", "b"]);
+    expect(candidate).toEqual({ kind: "method", method: "ties", parameters: { density: 0.2, weights: { a: 2 }, normalize: true, lambda: 1, rescale: false, rescaling: "l1", scope: "tensor" } });
+    // A weight that varies over layers is no coefficient.
+    expect(dataFreeCandidate(recipeOf({ method: "linear", models: ["base", "a"] }).runs[0]!, recipe, ["base", "a", "b"])?.kind).toBe("method");
+    expect(dataFreeCandidate(recipeOf({ method: "task_arithmetic", lambda: [0.1, 0.5] }).runs[0]!, recipe, ["base", "a", "b"])?.kind).toBe("method");
+  });
+
+  test("any one number is tuned: the same grid, a merge a value", async () => {
+    const { search, recipe, own } = await open({ method: "ties", density: { tune: [0.1, 0.9], evaluations: 8 } });
+    expect(isSearch(own)).toBe(true);
+    expect(planOf(own, recipe).evaluations).toBe(8);
+    const density = ({ candidate }: Proposal) => (candidate.kind === "method" ? Number(candidate.parameters["density"]) : NaN);
+    const rows = await follow(search, (proposal) => -((density(proposal) - 0.3) ** 2));
+    expect(rows.map(density).slice(0, 4).map((value) => Number(value.toFixed(4)))).toEqual([0.1, 0.3667, 0.6333, 0.9]);
+    expect(rows[1]?.origin).toBe("ties(0.366667)");
+    expect(Math.abs(density(search.best()!.proposal) - 0.3)).toBeLessThan(0.05);
+  });
+
+  test("merges among a swarm's starts are columns of the basis, each once, or rows where they are no more", async () => {
+    const start = ["base", { method: "linear" }, { method: "ties", density: 0.2 }, { method: "ties", density: 0.2 }, { method: "ties", density: 0.2000001 }, { method: "karcher" }];
+    const recipe = recipeOf({ ...PSO, start });
+    const own = recipe.runs[0] as Parameters<typeof derivedColumns>[0];
+    const columns = derivedColumns(own, recipe);
+    expect(columns.map(({ id }) => id)).toEqual(["ties(0.2)", "ties(0.2000001)", "karcher()"]);
+    expect(columns[0]!.run).toMatchObject({ method: "ties", density: 0.2, normalize: true, rescaling: "l1", scope: "tensor" });
+    const ids = ["base", "a", "b", ...columns.map(({ id }) => id)];
+    const points = startingPoints((own as { start: never }).start, recipe, ids);
+    expect(points.map(({ origin }) => origin)).toEqual(["base", "linear", "ties(0.2)", "ties(0.2)", "ties(0.2000001)", "karcher()"]); // with parentheses: an expert may be called karcher
+    expect(Array.from(points[1]!.row)).toEqual([1, 0.5, 0.5, 0, 0, 0]);
+    expect(Array.from(points[4]!.row)).toEqual([1, 0, 0, 0, 1, 0]);
   });
 
   test("one as a run is a search of one evaluation", async () => {

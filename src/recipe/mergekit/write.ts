@@ -6,7 +6,7 @@ import { Document, isScalar, visit } from "yaml";
 import { LabError } from "../../lib/error.ts";
 import { isConditionals, layered, type Scalar, type Setting } from "../../lib/settings.ts";
 import { isMethod, methodSpec } from "../../methods/fields.ts";
-import { isInert, type MergeRun, type ModelParameters, parameterOf } from "../../methods/runs.ts";
+import { isInert, type MergeRun, type ModelParameters, parameterOf, tunesOf } from "../../methods/runs.ts";
 import { parseReference } from "../reference.ts";
 import { inputsOf } from "../checkMerge.ts";
 import type { Recipe } from "../schema.ts";
@@ -20,7 +20,8 @@ export function mergekitProblem(run: MergeRun): string | null {
   const { whole } = methodSpec(run.method);
   if ("rescaling" in whole && parameterOf(run, "rescaling") === "inverse" && rescales(run)) return "divides by the density (rescaling inverse), where mergekit matches L1 norms";
   if ("scope" in whole && parameterOf(run, "scope") === "model") return "selects over the whole model (scope model), where mergekit selects in each tensor";
-  if (run.method === "task_arithmetic" && typeof run.lambda === "object" && "tune" in run.lambda) return "leaves lambda to be tuned";
+  const [open] = tunesOf(run);
+  if (open !== undefined) return `leaves ${open.name} to be tuned`;
   return null;
 }
 

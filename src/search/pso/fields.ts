@@ -1,8 +1,9 @@
 /** What a recipe says about PSO-Merging (arXiv 2508.19839); defaults are the paper's. */
 import * as z from "zod";
 import { between, choice, count, fields, must, runFields, share } from "../../lib/fields.ts";
-import { LINEAR } from "../../methods/linear/fields.ts";
-import { TASK_ARITHMETIC_START } from "../../methods/task_arithmetic/fields.ts";
+import { list, show, suggestion } from "../../lib/words.ts";
+import { METHOD_NAMES } from "../../methods/fields.ts";
+import { type MergeStart, startFields } from "../../methods/runs.ts";
 
 export const SPARSIFY = fields({
   method: choice(["dare", "magnitude"]).default("dare").describe("dare keeps elements at random, magnitude keeps the largest"),
@@ -12,15 +13,17 @@ export const SPARSIFY = fields({
     .describe("inverse divides by the density, l1 matches each tensor's L1 norm; unless given: inverse for dare, none for magnitude"),
 });
 
-const START = z.union(
-  [
-    z.enum(["base", "experts", "sparsified_experts", "linear", "task_arithmetic"]),
-    fields({ sparsified_experts: SPARSIFY }),
-    fields({ method: z.literal("linear"), ...LINEAR }),
-    fields({ method: z.literal("task_arithmetic"), ...TASK_ARITHMETIC_START }),
-  ],
-  must('must be "base", "experts", "linear", "task_arithmetic", or an object { "sparsified_experts": … }, { "method": "linear" } or { "method": "task_arithmetic", "lambda": 0.3 }'),
-);
+const says = must(`must be "base", "experts", or an object { "sparsified_experts": … } or { "method": … } of a data-free merge: ${list(METHOD_NAMES)}`);
+
+// The casts: tables are lists to TypeScript, and their members were made from the methods' own fields, of which it sees no types.
+const MERGED = z.discriminatedUnion("method", Object.values(startFields) as unknown as Parameters<typeof z.discriminatedUnion>[1], {
+  error: ({ input }) => {
+    const method = typeof input === "object" && input !== null ? (input as { method?: unknown }).method : undefined;
+    return method === undefined ? "has no method" : `names ${show(method)}, which is no data-free method${typeof method === "string" ? suggestion(method, METHOD_NAMES) : ""}`;
+  },
+}) as unknown as z.ZodType<MergeStart, Readonly<Record<string, unknown>> & { readonly method: string }>;
+
+const START = z.union([z.enum(["base", "experts", "sparsified_experts", "linear", "task_arithmetic"]), fields({ sparsified_experts: SPARSIFY }), MERGED], says);
 
 export type Start = z.output<typeof START>;
 export type Sparsify = z.output<typeof SPARSIFY>;
@@ -39,7 +42,7 @@ export const PSO_MERGING = runFields("pso_merging", {
     .min(1, startSays)
     .max(64, startSays)
     .default(["base", "experts", { sparsified_experts: { method: "dare", density: 0.2, rescaling: "inverse" } }])
-    .describe("Starting points, one particle each (experts: one an expert), in order"),
+    .describe("Starting points, one particle each (experts: one an expert), in order; { \"method\": … } with the fields of that merge's run, but for id, slices and tune"),
 });
 
 export type PsoMergingRun = z.output<typeof PSO_MERGING>;
