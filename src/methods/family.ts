@@ -41,19 +41,19 @@ function elected(tensor: Tensor, vectors: readonly Float[], weights: readonly nu
   const { arithmetic: a, parameters } = tensor;
   const counts = consensus(a, vectors).map((keep) => select(keep, number(1), number(0)));
   const mixed = a.sum(vectors.map((vector, i) => mul(vector, counts[i] as Float)));
-  watchErased(tensor, vectors, mixed);
+  watchErased(tensor, mixed);
   if (!parameters["normalize"]) return mixed;
   const divisor = a.sum(counts.map((count, i) => mul(count, number(weights[i] as number))));
   return a.div(mixed, select(eq(divisor, number(0)), number(1), divisor));
 }
 
 /** Seen after the fact: only where nothing came through does it cost a pass to know whether there was anything. */
-function watchErased(tensor: Tensor, vectors: readonly Float[], mixed: Float): void {
+function watchErased(tensor: Tensor, mixed: Float): void {
   tensor.after(not(eq(mixed, number(0))), async (left) => {
     if (left > 0) return;
-    const anything = not(vectors.map((vector) => eq(vector, number(0))).reduce(and));
+    const anything = not(tensor.models.map(({ delta }) => eq(delta, number(0))).reduce(and));
     const { counts: [before = 0] } = await tensor.passes.totals([], [anything]);
     if (before === 0) return;
-    tensor.warn("ties-consensus-erased-all", `The election of signs left nothing of ${tensor.job.name}: what the models changed cancels in all ${before} elements, so it is the base's.`);
+    tensor.warn("ties-consensus-erased-all", `${tensor.job.method} left nothing of what the models changed in ${before} elements of ${tensor.job.name}: masks, weights and the election of signs erased it all, so it is the base's.`);
   });
 }
