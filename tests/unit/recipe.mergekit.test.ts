@@ -240,8 +240,8 @@ describe("a setting", () => {
   test("what mergekit has no words for is not written", () => {
     const recipe = recipeOf(TIES);
     const ties = recipe.runs[0] as MergeRun;
-    expect(mergekitProblem({ ...ties, scope: "model" } as MergeRun)).toMatch(/selects over the whole model/);
-    expect(mergekitProblem({ ...ties, rescaling: "inverse" } as MergeRun)).toBeNull(); // ties rescales nothing
+    expect(mergekitProblem({ ...ties, scope: "model" } as unknown as MergeRun)).toMatch(/selects over the whole model/);
+    expect(mergekitProblem({ ...ties, rescaling: "inverse" } as unknown as MergeRun)).toBeNull(); // ties rescales nothing
     expect(mergekitProblem({ ...ties, rescaling: "inverse", rescale: true } as unknown as MergeRun)).toMatch(/divides by the density/);
     expect(mergekitProblem({ id: "r", method: "rankmean" })).toMatch(/rankmean, which mergekit does not have/);
   });
