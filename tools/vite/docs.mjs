@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { at } from "../house.mjs";
 
 const PAGES = ["methods", "recipe", "models", "tasks"];
+/** What they link to. */
+const BESIDE = ["recipe.schema.json", "report.schema.json", "replay.py"];
 
 const STYLE = `
 :root { color-scheme: light dark; }
@@ -29,6 +31,7 @@ const marked = new Marked({
       return `<div class="wide"><table><thead>${cells(token.header, "th")}</thead><tbody>${token.rows.map((row) => cells(row, "td")).join("")}</tbody></table></div>\n`;
     },
     link({ href, tokens }) {
+      if (href.startsWith("../")) return this.parser.parseInline(tokens); // lies in the source, not on the site
       return `<a href="${href.replace(/^(?!https?:)([\w-]+)\.md(?=#|$)/, "$1.html")}">${this.parser.parseInline(tokens)}</a>`;
     },
   },
@@ -56,6 +59,7 @@ export function docs() {
       for (const name of PAGES) {
         if (existsSync(at("docs", `${name}.md`))) this.emitFile({ type: "asset", fileName: `docs/${name}.html`, source: docPage(name) });
       }
+      for (const name of BESIDE) this.emitFile({ type: "asset", fileName: `docs/${name}`, source: readFileSync(at("docs", name)) });
     },
   };
 }
