@@ -4,11 +4,12 @@ import { Factors } from "./coefficients.ts";
 import { type Columns, readColumns } from "./columns.ts";
 import { materialise } from "./materialise/materialise.cpu.ts";
 import { addBlocks, type Reduction, reduceBlocks } from "./reduce/reduce.cpu.ts";
+import { conflictBlocks } from "./signs/signs.cpu.ts";
 import { bernoulli } from "./sparsify/bernoulli/bernoulli.cpu.ts";
 import { maskFactor } from "./sparsify/factor.ts";
 import { magnitude } from "./sparsify/magnitude/magnitude.cpu.ts";
 import { countNonFinite, overwrite, surveyVector, taskVector, throughHalf } from "./task-vector.ts";
-import type { Basis, DirectionSpec, Segment, Slot, Space } from "./types.ts";
+import type { Basis, DirectionSpec, Segment, Slot, Space, VectorStatistics } from "./types.ts";
 
 /** One segment of all directions. */
 interface Stored {
@@ -95,6 +96,28 @@ export class CpuBasis implements Basis {
     return mirror(gram, n);
   }
 
+  async statistics(vectors: number): Promise<VectorStatistics> {
+    const segments = this.space.segments.length;
+    const out = { dots: new Float64Array(segments * vectors * vectors), zeros: new Float64Array(segments * vectors), conflicts: new Float64Array(segments) };
+    for (const { index, length } of this.space.segments) {
+      const deltas = this.at(index).deltas.slice(0, vectors);
+      const sum = (kind: Reduction, a: Float32Array, b: Float32Array) => addBlocks(reduceBlocks(kind, a, b, null, null));
+      deltas.forEach((a, i) => {
+        out.zeros[index * vectors + i] = sum("zeros", a, a);
+        deltas.forEach((b, j) => {
+          if (j >= i) putSymmetric(out.dots, index, vectors, i, j, sum("dot", a, b) * this.#scale(index, i) * this.#scale(index, j));
+        });
+      });
+      out.conflicts[index] = addBlocks(conflictBlocks(deltas, length));
+    }
+    return out;
+  }
+
+  /** What a stored number of a dense direction is to be multiplied by. */
+  #scale(segment: number, dense: number): number {
+    return this.factors.at(segment, this.columns.dense[dense]?.column as number);
+  }
+
   destroy(): void {
     this.#stored.length = 0;
   }
@@ -113,6 +136,12 @@ function columnViews(columns: Columns, stored: Stored): View[] {
 }
 
 const dotBlocks = (a: View, b: View, kind: Reduction) => reduceBlocks(kind, a.values, b.values, a.mask, b.mask);
+
+/** Entry (i, j) and (j, i) of the matrix of one segment. */
+export function putSymmetric(matrices: Float64Array, segment: number, n: number, i: number, j: number, value: number): void {
+  matrices[(segment * n + i) * n + j] = value;
+  matrices[(segment * n + j) * n + i] = value;
+}
 
 /** The lower triangle from the upper one. */
 export function mirror(gram: Float64Array, n: number): Float64Array {

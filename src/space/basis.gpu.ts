@@ -1,6 +1,6 @@
 /** The basis on the GPU. `basis.cpu.ts` says what each part means; here is where it lies and in which order it is made. */
 import type { Gpu } from "../gpu/device.ts";
-import { checkPut, checkSealed, mirror } from "./basis.cpu.ts";
+import { checkPut, checkSealed, mirror, putSymmetric } from "./basis.cpu.ts";
 import { Factors } from "./coefficients.ts";
 import { type Columns, readColumns } from "./columns.ts";
 import { type Layout, layOut, type Piece, type Slab } from "./layout.ts";
@@ -9,11 +9,12 @@ import { type PairOfColumns, reduceColumns } from "./reduce/reduce.ts";
 import { freeSlab, makeSlab, putBase, putVector, type SlabBuffers } from "./slabs.ts";
 import { CpuBoundSlot } from "./slot/cpu-bound.ts";
 import { GpuBoundSlot } from "./slot/gpu-bound.ts";
+import { countConflicts } from "./signs/signs.ts";
 import { bernoulliWords, encodeBernoulli } from "./sparsify/bernoulli/bernoulli.ts";
 import { maskFactor } from "./sparsify/factor.ts";
 import { type MagnitudePiece, MagnitudeSelect } from "./sparsify/magnitude/magnitude.ts";
 import { countNonFinite, surveyVector } from "./task-vector.ts";
-import type { Basis, DirectionSpec, Slot, Space } from "./types.ts";
+import type { Basis, DirectionSpec, Slot, Space, VectorStatistics } from "./types.ts";
 
 export class GpuBasis implements Basis {
   readonly backend = "webgpu";
@@ -150,6 +151,24 @@ export class GpuBasis implements Basis {
       }
     });
     return mirror(gram, n);
+  }
+
+  async statistics(vectors: number): Promise<VectorStatistics> {
+    const segments = this.space.segments.length;
+    const dense = this.columns.dense.slice(0, vectors).map(({ column }) => column);
+    const pairs = dense.flatMap((a, i): PairOfColumns[] => [{ kind: "zeros", a, b: a }, ...dense.slice(i).map((b): PairOfColumns => ({ kind: "dot", a, b }))]);
+    const sums = await this.#reduce(pairs);
+    const out = { dots: new Float64Array(segments * vectors * vectors), zeros: new Float64Array(segments * vectors) };
+    pairs.forEach(({ kind, a, b }, p) => {
+      const [i, j] = [dense.indexOf(a), dense.indexOf(b)];
+      for (let s = 0; s < segments; s++) {
+        const sum = sums[p * segments + s] as number;
+        if (kind === "zeros") out.zeros[s * vectors + i] = sum;
+        else putSymmetric(out.dots, s, vectors, i, j, sum * this.factors.at(s, a) * this.factors.at(s, b));
+      }
+    });
+    const conflicts = await countConflicts(this.gpu, this.layout, this.slabs, this.columns, segments, vectors);
+    return { ...out, conflicts };
   }
 
   /** For those who keep whole models in slabs of this layout: a resident swarm, a slot. */

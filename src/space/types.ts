@@ -50,7 +50,7 @@ export interface MaskRule {
 /** One direction over the space. Column 0 of every basis is the base (`{ kind: "base" }`), coefficient 1 in affine merges. */
 export type DirectionSpec =
   | { readonly kind: "base"; readonly id: "base" }
-  /** Task vector δ = θ_expert − θ₀. f16: packed two to a word. */
+  /** δ = θ − θ₀ of an expert, or of a data-free merge that a swarm starts from. f16: packed two to a word. */
   | { readonly kind: "dense"; readonly id: string; readonly precision: "f32" | "f16" }
   /** δ of direction `of` under a mask kept as one bit an element, times a factor a segment. */
   | { readonly kind: "masked"; readonly id: string; readonly of: string; readonly rule: MaskRule };
@@ -65,7 +65,7 @@ export interface Basis {
   /** Columns of every coefficient row, `[0]` is the base. */
   readonly directions: readonly DirectionSpec[];
   /**
-   * Stores one segment: base and one array a dense direction, in their order, each `segment.length` long, graph layout.
+   * Stores one segment: base and one array of whole weights a dense direction, in their order, each `segment.length` long, graph layout.
    * Task vectors are formed here. Arrays may be reused by the caller afterwards.
    */
   put(segment: number, base: Float32Array, experts: readonly Float32Array[]): void;
@@ -75,9 +75,21 @@ export interface Basis {
   openSlot(bind: "gpu" | "cpu"): Slot;
   /** Gram matrix ⟨direction_i, direction_j⟩ over all columns, f64, row-major [columns × columns], fixed order of summation. */
   gram(): Promise<Float64Array>;
+  /** What can be said of the first `vectors` dense directions before anything is merged, a segment at a time. */
+  statistics(vectors: number): Promise<VectorStatistics>;
   /** Bytes of GPU buffers alive that this basis created (0 on cpu). */
   readonly gpuBytes: number;
   destroy(): void;
+}
+
+/** Of n task vectors as they are stored (packed to f16, the smallest may have become 0). */
+export interface VectorStatistics {
+  /** ⟨δᵢ, δⱼ⟩, `[segments × n × n]`. */
+  readonly dots: Float64Array;
+  /** Elements that are exactly 0, `[segments × n]`. */
+  readonly zeros: Float64Array;
+  /** Elements at which one vector is positive and another negative, `[segments]`. */
+  readonly conflicts: Float64Array;
 }
 
 export interface Slot {

@@ -4,7 +4,8 @@
  */
 export const BLOCK_ELEMENTS = 1024;
 
-export type Reduction = "l1" | "dot";
+/** Σ|a|, Σ a·b, or how many a are exactly 0 (of a whole column). */
+export type Reduction = "l1" | "dot" | "zeros";
 
 /** One partial sum a block. Elements whose bit is 0 in a given mask count as 0. */
 export function reduceBlocks(
@@ -18,7 +19,8 @@ export function reduceBlocks(
     for (let i = block * BLOCK_ELEMENTS; i < end; i++) {
       if (maskA && !(((maskA[i >>> 5] as number) >>> (i & 31)) & 1)) continue;
       if (maskB && !(((maskB[i >>> 5] as number) >>> (i & 31)) & 1)) continue;
-      const term = kind === "l1" ? Math.abs(a[i] as number) : (a[i] as number) * (b[i] as number);
+      const value = a[i] as number;
+      const term = kind === "l1" ? Math.abs(value) : kind === "zeros" ? Number(value === 0) : value * (b[i] as number);
       lanes[i & 255] = (lanes[i & 255] as number) + term;
     }
     partials[block] = addPairwise(lanes);
@@ -39,7 +41,7 @@ function addPairwise(lanes: Float32Array): number {
   return sums[0] as number;
 }
 
-export function addBlocks(partials: Float32Array): number {
+export function addBlocks(partials: Float32Array | Uint32Array): number {
   let sum = 0;
   for (const partial of partials) sum += partial;
   return sum;

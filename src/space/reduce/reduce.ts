@@ -14,6 +14,9 @@ export interface PairOfColumns {
   readonly b: number;
 }
 
+/** As the kernel numbers them. */
+const KINDS: readonly Reduction[] = ["dot", "l1", "zeros"];
+
 /** Partials that may be on the GPU at once. */
 const BATCH_BYTES = 4 * 2 ** 20;
 
@@ -49,8 +52,7 @@ async function partialSums(
   try {
     const words = new Uint32Array((step / 4) * pairs.length);
     pairs.forEach(({ kind, a, b }, p) => {
-      const l1 = kind === "l1" ? 1 : 0;
-      words.set([slab.tiles, slab.elements / 4, p * slab.tiles, l1, ...place(columns, a), ...place(columns, b)], (p * step) / 4);
+      words.set([slab.tiles, slab.elements / 4, p * slab.tiles, KINDS.indexOf(kind), ...place(columns, a), ...place(columns, b)], (p * step) / 4);
     });
     gpu.device.queue.writeBuffer(uniforms, 0, words);
     const half = columns.precision === "f16";

@@ -3,7 +3,7 @@ struct Pair {
   tiles: u32,
   stride: u32, // vec4 in a slab
   out: u32, // first partial
-  l1: u32, // 1: Σ|a|, 0: Σ a·b
+  kind: u32, // 0: Σ a·b, 1: Σ|a|, 2: how many a are 0
   a: vec2<u32>, // 0: base, else 1 + dense direction; 0: whole, else 1 + mask plane
   b: vec2<u32>,
 }
@@ -26,6 +26,12 @@ fn column(which: vec2<u32>, i: u32) -> vec4<f32> {
   return select(vec4<f32>(), d, (vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>());
 }
 
+// 1 for each 0 among the first `left`. By their bits: a comparison may take the smallest numbers for zero.
+fn zeros(a: vec4<f32>, left: u32) -> vec4<f32> {
+  let none = (bitcast<vec4<u32>>(a) & vec4<u32>(0x7fffffffu)) == vec4<u32>();
+  return select(vec4<f32>(), vec4<f32>(1.0), none & (vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(left)));
+}
+
 var<workgroup> lanes: array<f32, 64>;
 
 @compute @workgroup_size(64)
@@ -36,7 +42,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let tile = tiles[group];
     for (var i = lane; 4u * i < tile.y; i += 64u) {
       let a = column(pair.a, tile.x + i); // padding is zero
-      if (pair.l1 == 1u) { sum += abs(a); } else { sum += a * column(pair.b, tile.x + i); }
+      if (pair.kind == 1u) { sum += abs(a); } else if (pair.kind == 2u) { sum += zeros(a, tile.y - 4u * i); } else { sum += a * column(pair.b, tile.x + i); }
     }
   }
   lanes[lane] = (sum.x + sum.y) + (sum.z + sum.w);
