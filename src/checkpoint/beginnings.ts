@@ -8,6 +8,7 @@ const beginnings: readonly (readonly [kind: string | null, RegExp, (take: string
   [null, /^\s*<(!doctype|html|\?xml)/i, (take) => `a web page, not a model: the address may be wrong or need a login. The file to have is ${take}`],
   [null, /^PK\x03\x04/, (take) => `a ZIP archive (PyTorch's .bin files are such, too): take ${take}`],
   [null, /^\x80[\x02-\x05]/, (take) => `a Python pickle, which can run any code and is not opened: take ${take}`],
+  [null, /^\x89HDF/, (take) => `an HDF5 file, as TensorFlow writes them: take ${take}`],
   [null, /^GGUF/, (take) => `a GGUF file: take ${take}`],
   [null, /^....ORTM/s, (take) => `in onnxruntime's own .ort format: take ${take}`],
   ["ONNX", /^\x08[\x01-\x20][\x12\x1a\x22\x2a\x32\x3a\x42]/, () => "an ONNX file"],
