@@ -109,7 +109,7 @@ class Selection:
     def check_arcee(self, value):
         """Importance is |Δ|·KL; near the threshold, and where KL is less than rounding makes of it, either value is right."""
         importance, threshold, distance = reference.arcee_importance(self.job, self.inputs, self.a)
-        slack = distance * (2e-6 if self.a.dtype == "float32" else 0) + 1e-5 * threshold
+        slack = distance * (5e-7 if self.a.dtype == "float32" else 0) + 1e-5 * threshold
         edge = np.abs(importance - threshold) <= slack
         both = [far(value, self.out(reference.arcee_fusion(self.job, self.inputs, self.a, np.full(value.shape, k))), self.kind) for k in (False, True)]
         sure = far(value, self.out(reference.arcee_fusion(self.job, self.inputs, self.a)), self.kind)
