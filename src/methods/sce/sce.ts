@@ -1,6 +1,6 @@
 /** Select where models vary most, weigh each by its energy, erase minority signs (arXiv 2408.07990). */
 import { consensus } from "../consensus.ts";
-import { add, type Cut, div, eq, type Float, inTop, max, mul, not, number, select, sub } from "../expression.ts";
+import { add, type Cut, eq, type Float, inTop, max, mul, not, number, select, sub } from "../expression.ts";
 import { baseOf, type Method, type Tensor } from "../method.ts";
 import { cutsOf } from "../sparsify/cuts.ts";
 
@@ -38,10 +38,10 @@ function variance(values: readonly Float[]): Float {
   let squares: Float = number(0);
   values.slice(1).forEach((value, i) => {
     const off = sub(value, mean);
-    mean = add(mean, div(off, number(i + 2)));
+    mean = add(mean, mul(off, number(1 / (i + 2)))); // a product is the same on every device, a quotient is not
     squares = add(squares, mul(off, sub(value, mean)));
   });
-  return div(squares, number(values.length));
+  return mul(squares, number(1 / values.length));
 }
 
 async function energies(tensor: Tensor, vectors: readonly Float[]): Promise<number[]> {

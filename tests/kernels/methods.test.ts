@@ -1,0 +1,84 @@
+/** Every method on the GPU against the CPU: the same elements selected, numbers within a few roundings. */
+import { describe, expect, test } from "vitest";
+import { CpuExecutor } from "../../src/methods/executor.cpu.ts";
+import { GpuExecutor } from "../../src/methods/executor.gpu.ts";
+import type { Executor } from "../../src/methods/executor.ts";
+import { mergeTensor } from "../../src/methods/merge.ts";
+import type { Dtype, Merged, TensorJob } from "../../src/methods/types.ts";
+import { cases, inputsOf, jobOf, sourceOf } from "../fixtures/methods/jobs.ts";
+import { theGpu } from "./gpu.ts";
+
+const product = (shape: readonly number[]) => shape.reduce((all, side) => all * side, 1);
+const cpu = new CpuExecutor();
+
+async function merged(executor: Executor, job: TensorJob, inputs: readonly Float32Array[], chunkElements?: number): Promise<Merged & { values: Float32Array }> {
+  const values = new Float32Array(product(job.shape));
+  let next = 0;
+  const result = await mergeTensor(job, sourceOf(inputs), (from, chunk) => {
+    expect(from).toBe(next);
+    next = from + chunk.length;
+    values.set(chunk, from);
+  }, { executor, chunkElements });
+  expect(next).toBe(values.length);
+  return { ...result, values };
+}
+
+/** Numbers that follow from sums differ in their last bits, and so does what a division gives; then dtype rounds, at most to its neighbour. */
+const slack: Record<Dtype, number> = { float32: 2e-6, bfloat16: 2 ** -7, float16: 2 ** -10 };
+
+function expectAgree(got: Float32Array, wanted: Float32Array, dtype: Dtype): void {
+  const off = [...got.keys()].filter((i) => !(Math.abs(got[i]! - wanted[i]!) <= slack[dtype] * Math.max(dtype === "float32" ? 1 : 2 ** -14, Math.abs(wanted[i]!)) * 1.001));
+  expect(off.map((i) => `${i}: ${got[i]} instead of ${wanted[i]}`).slice(0, 5), `${off.length} of ${got.length}`).toEqual([]);
+}
+
+// 7 × 29: odd sides; 3 × 5 × 4: three dimensions; 37 × 100: past a tile of 1,024, rows that are no multiple of it.
+const shapes = [[7, 29], [3, 5, 4], [37, 100]];
+
+// karcher's ten steps in a 16-bit arithmetic nest thousands of operations, half a minute of compiling in software: two steps say as much.
+const casesFor = (dtype: Dtype) => cases.filter(({ method, parameters }) => dtype === "float32" || method !== "karcher" || parameters?.["max_iter"] === 2);
+
+describe.each(["float32", "bfloat16", "float16"] as const)("%s", (dtype) => {
+  test.each(casesFor(dtype))("$name", async (one) => {
+    const gpu = new GpuExecutor(await theGpu());
+    for (const shape of shapes) {
+      const job = jobOf(one, shape, dtype);
+      const inputs = inputsOf(one, product(shape), dtype);
+      const [got, wanted] = [await merged(gpu, job, inputs), await merged(cpu, job, inputs)];
+      expectAgree(got.values, wanted.values, dtype);
+      expect(got.warnings.map(({ code }) => code)).toEqual(wanted.warnings.map(({ code }) => code));
+    }
+    gpu.destroy();
+  });
+});
+
+describe("chunks", () => {
+  // 40 × 300: rows that are no multiple of a tile, several chunks of 2,048; 3 × 5,000: a row longer than a chunk.
+  test.each([[40, 300], [3, 5000]])("%i × %i: the bits are those of a tensor kept whole", async (...shape) => {
+    const gpu = await theGpu();
+    const [whole, cut] = [new GpuExecutor(gpu), new GpuExecutor(gpu, { budgetBytes: 0 })];
+    const methods = new Set(["ties", "dare_ties", "della", "breadcrumbs", "slerp", "nuslerp", "model_stock", "sce", "arcee_fusion"]);
+    for (const one of cases.filter(({ method }) => methods.has(method))) {
+      const job = jobOf(one, shape);
+      const inputs = inputsOf(one, product(shape));
+      const [a, b] = [await merged(whole, job, inputs), await merged(cut, job, inputs, 2048)];
+      const bits = (values: Float32Array) => new Uint32Array(values.buffer);
+      expect(bits(b.values), one.name).toEqual(bits(a.values));
+    }
+    whole.destroy();
+    cut.destroy();
+  });
+
+  test("no buffer is left behind, nor by a merge that was stopped", async () => {
+    const gpu = await theGpu();
+    const executor = new GpuExecutor(gpu);
+    const before = gpu.ledger.bytes;
+    const stop = new AbortController();
+    const job = jobOf(cases.find(({ method }) => method === "ties")!, [64, 64]);
+    const inputs = inputsOf(cases.find(({ method }) => method === "ties")!, 64 * 64);
+    const running = mergeTensor(job, sourceOf(inputs), () => stop.abort(), { executor, signal: stop.signal });
+    await expect(running).rejects.toMatchObject({ code: "cancelled" });
+    await merged(executor, job, inputs);
+    executor.destroy();
+    expect(gpu.ledger.bytes).toBe(before);
+  });
+});
