@@ -72,7 +72,7 @@ const policies = [
   // The page reaches stages only through the library's door and the threads' types.
   may("ui", "lib", "threads", "door"),
   may("page", "door", "ui", "sw", "lib"),
-  may("workers", "lib", "threads", "engine", "hub"),
+  may("workers", "lib", "threads", "engine", "hub", "streaming"),
 ];
 
 export default tseslint.config(

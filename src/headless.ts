@@ -30,9 +30,21 @@ declare global {
   }
 }
 
+/** As `Job`, of a recipe without tasks. `places`: files in the page's input, by reference. */
+export interface FolderJob {
+  recipe: RecipeInput;
+  options: LabOptions;
+  order?: { shardBytes?: number; memoryBytes?: number };
+  places: Record<string, { path: string; bytes: number; at: number }[]> | null;
+}
+
+/** So much of a file tells it from others of its length. */
+const startBytes = 4096;
 const chunkBytes = 16 * 2 ** 20;
 let lab: ReturnType<typeof createLab> | null = null;
 let handle: RunHandle | null = null;
+let folders: AbortController | null = null;
+let merged = new Map<string, Blob>();
 
 const headless = {
   /** Runs a job to its report. */
@@ -47,7 +59,26 @@ const headless = {
 
   cancel(): void {
     handle?.cancel();
+    folders?.abort();
   },
+
+  /** What a merge of folders would read, write and hold. */
+  planFolders: (job: FolderJob) => answered(async () => (await opened(job)).planFolders(job.recipe)),
+
+  /** Merges folders into the origin's file system. Digests are computed by who takes the files from there. */
+  mergeFolders: (job: FolderJob) =>
+    answered(async () => {
+      folders = new AbortController();
+      const { report, files } = await (await opened(job)).mergeFolders(job.recipe, { ...job.order, signal: folders.signal, digests: false, onEvent: tell });
+      merged = new Map(files.flatMap(({ path, blob }) => (blob ? [[path, blob]] : [])));
+      return { report, files: await Promise.all(files.map(async ({ path, bytes, blob }) => ({ path, bytes, start: blob ? await startOf(blob) : null }))) };
+    }),
+
+  /** Sends files of the last merge of folders to `address`. */
+  sendFolder: (paths: readonly string[], address: string) =>
+    answered(async () => {
+      for (const path of paths) await send(address, path, merged.get(path) ?? new Blob());
+    }),
 
   /** Sends the files of a scored model (null: none) and predictions to `address`; answers what was sent. */
   files: (id: string | null, address: string) =>
@@ -55,12 +86,12 @@ const headless = {
       if (!lab) throw new Error("Nothing was run yet.");
       const sent: { path: string; bytes: number; sha256: string }[] = [];
       for (const file of id === null ? [] : await lab.export(id)) {
-        await send(address, file.path, file.bytes);
+        await send(address, file.path, new Blob([file.bytes as Uint8Array<ArrayBuffer>]));
         sent.push({ path: file.path, bytes: file.bytes.byteLength, sha256: file.sha256 });
       }
       if (!sent.some(({ path }) => path === "predictions.jsonl")) {
         const bytes = new TextEncoder().encode(await lab.predictions());
-        await send(address, "predictions.jsonl", bytes);
+        await send(address, "predictions.jsonl", new Blob([bytes]));
         sent.push({ path: "predictions.jsonl", bytes: bytes.byteLength, sha256: await sha256(bytes) });
       }
       return sent;
@@ -83,14 +114,29 @@ async function answered<T>(work: () => Promise<T>): Promise<{ ok: true; value: T
   }
 }
 
-async function send(address: string, path: string, bytes: Uint8Array): Promise<void> {
+async function opened({ options, places }: FolderJob): Promise<ReturnType<typeof createLab>> {
+  lab = createLab(options);
+  const { files } = document.querySelector("#files") as HTMLInputElement;
+  for (const [reference, listed] of Object.entries(places ?? {})) {
+    await lab.mount(reference, listed.map(({ path, bytes, at }) => ({ path, bytes, ...(files?.[at] ? { blob: files[at] } : {}) })));
+  }
+  return lab;
+}
+
+/** Base64. */
+async function startOf(blob: Blob): Promise<string> {
+  const bytes = new Uint8Array(await blob.slice(0, startBytes).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+
+async function send(address: string, path: string, file: Blob): Promise<void> {
   let offset = 0;
   do {
-    const chunk = bytes.slice(offset, offset + chunkBytes);
+    const chunk = await file.slice(offset, offset + chunkBytes).arrayBuffer();
     const answer = await fetch(`${address}?path=${encodeURIComponent(path)}&offset=${offset}`, { method: "POST", body: chunk });
     if (!answer.ok) throw new Error(`${path} could not be written: ${await answer.text()}`);
     offset += chunkBytes;
-  } while (offset < bytes.byteLength);
+  } while (offset < file.size);
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

@@ -5,6 +5,7 @@ import type { Recipe, RecipeInput } from "./recipe/schema.ts";
 import type { Candidate } from "./search/types.ts";
 import type { DeviceInfo, OnEvent, Plane } from "./threads/events.ts";
 import type { CachedFile, MountedFile, Preflight, PreflightOrder, ZooFamily } from "./threads/hub.ts";
+import type { FolderOrder, FolderPlan, FolderResult } from "./threads/streaming.ts";
 import type { Answer, ExportedFile, Journal, Prepared, Which } from "./threads/merge.ts";
 
 export interface LabOptions {
@@ -38,6 +39,12 @@ export interface RunOptions {
   only?: readonly string[];
 }
 
+export interface FolderOptions extends Omit<FolderOrder, "recipe"> {
+  onEvent?: OnEvent;
+  /** `mergeFolders` rejects with code "cancelled", and nothing it wrote stays behind. */
+  signal?: AbortSignal;
+}
+
 export interface RunHandle {
   readonly done: Promise<Report>;
   pause(): void;
@@ -58,6 +65,14 @@ export interface Lab {
   start(recipe: RecipeInput | Recipe, options?: RunOptions): RunHandle;
   /** `start(recipe, options).done` */
   run(recipe: RecipeInput | Recipe, options?: RunOptions): Promise<Report>;
+  /** A recipe without tasks: what merging its folders of safetensors would read, write and hold, from headers alone. */
+  planFolders(recipe: RecipeInput | Recipe, options?: FolderOptions): Promise<FolderPlan>;
+  /** Merges them, tensor by tensor, into `sink`. Queued like runs. */
+  mergeFolders(recipe: RecipeInput | Recipe, options?: FolderOptions): Promise<FolderResult>;
+  /** Removes the files of the last merge from the origin's own file system, where they stay until the next one. */
+  discardFolders(): Promise<void>;
+  /** Makes files known as a model: `./mine` in a recipe. */
+  mount(reference: string, files: MountedFile[]): Promise<void>;
   predict(image: Uint8Array, models: Which[], task?: string | null): Promise<Answer[]>;
   probe(candidate: Candidate, count: number): Promise<{ fitness: number | null; tasks: Record<string, number> }>;
   plane(axes?: [string, string] | null): Promise<Plane | null>;

@@ -78,10 +78,22 @@ function readOr(file) {
  * @param {string[]} [options.without] flags to leave out
  * @param {string[]} [options.args] flags to add
  */
-export async function launch({ without = [], args = [] } = {}) {
+export async function launch(options) {
+  return started(options, (chromium, given) => chromium.launch(given));
+}
+
+/**
+ * With a profile in a folder of ours, where the origin's file system lies on the disk. Answers its one context.
+ * @param {string} profile @param {Parameters<typeof launch>[0]} [options]
+ */
+export async function launchIn(profile, options) {
+  return started(options, (chromium, given) => chromium.launchPersistentContext(profile, given));
+}
+
+async function started({ without = [], args = [] } = {}, start) {
   const { chromium } = await import("playwright");
   try {
-    return await chromium.launch({
+    return await start(chromium, {
       executablePath: ensureBrowser(),
       args: [...flags.filter((flag) => !without.includes(flag)), ...args],
       // Signals are ours: the command line stops a run in order.

@@ -3,6 +3,7 @@
  * results. It holds no times, so the same merge gives the same card.
  */
 import type { Report } from "../recipe/report.ts";
+import { markdown as plain, scalar as text } from "./words.ts";
 
 export type Told = Pick<Report, "recipe" | "scores" | "runs">;
 
@@ -89,8 +90,3 @@ function table({ recipe, scores }: Told, id: string): string {
     ...models.map((model) => row([model === id ? `**${model}**` : model, ...tasks.map((task) => cell(model, task))])),
   ].join("\n");
 }
-
-/** A YAML scalar: JSON strings are YAML. */
-const text = (value: string) => (/^[A-Za-z0-9][\w./-]*$/.test(value) ? value : JSON.stringify(value));
-/** Text from a recipe stays text in Markdown. */
-const plain = (value: string) => value.replace(/[\\`*_[\]<>#|]/g, "\\$&").replace(/\s+/g, " ");

@@ -1,10 +1,11 @@
 /** The hub: references in, models and samples out. Works the same in a worker, over a port, and in a plain test. */
 import { expose, transfer } from "comlink";
 import { LabError } from "../lib/error.ts";
-import type { HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
+import type { HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
 import { Cache } from "./cache.ts";
 import { loadModel, type OpenModel } from "./loadModel.ts";
 import { loadSamples } from "./samples/samples.ts";
+import { bytesOf, folderTold, placeOf } from "./places.ts";
 import { preflight } from "./preflight/preflight.ts";
 import { hubAddress } from "./remote/address.ts";
 import { Connection } from "./remote/connection.ts";
@@ -34,11 +35,11 @@ export class Hub implements HubService {
   }
 
   async families(): Promise<ZooFamily[]> {
-    return readFamilies(this.place());
+    return readFamilies(this.here);
   }
 
   async model(ref: string, onProgress?: HubProgress): Promise<LoadedModel> {
-    const place = this.place();
+    const place = this.here;
     const model = await loadModel(await openFolder(ref, place), onProgress);
     const handle = ++this.handles;
     this.models.set(handle, model);
@@ -51,7 +52,7 @@ export class Hub implements HubService {
   }
 
   async samples(ref: string, onProgress?: HubProgress): Promise<LoadedSamples> {
-    const place = this.place();
+    const place = this.here;
     const samples = await loadSamples(await openFolder(ref, place), onProgress);
     const { optimise, validate, test } = samples.splits;
     const buffers = new Set([optimise, validate, test].map((side) => side.pixels.buffer as ArrayBuffer));
@@ -64,36 +65,53 @@ export class Hub implements HubService {
     return transfer(copy, [copy.buffer]);
   }
 
+  mount(ref: string, files: MountedFile[]): void {
+    this.here.options.mounts[ref] = files;
+  }
+
+  async folder(ref: string): Promise<HubFolder> {
+    return folderTold(ref, this.here);
+  }
+
+  async place(ref: string, path: string, onProgress?: HubProgress): Promise<MountedFile> {
+    return placeOf(ref, path, this.here, onProgress);
+  }
+
+  async bytes(ref: string, path: string, begin: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await bytesOf(ref, path, begin, end, this.here);
+    return transfer(bytes, [bytes.buffer]);
+  }
+
   release(handle: number): void {
     this.models.delete(handle);
   }
 
   async cached(): ReturnType<HubService["cached"]> {
-    return { files: await this.place().cache.list(), ...(await this.storageEstimate()) };
+    return { files: await this.here.cache.list(), ...(await this.storageEstimate()) };
   }
 
   async forget(key: string | null): Promise<void> {
-    const { cache, remote } = this.place();
+    const { cache, remote } = this.here;
     remote.forget();
     await cache.forget(key);
   }
 
   async preflight(order: PreflightOrder): Promise<Preflight> {
-    return preflight(order, this.place());
+    return preflight(order, this.here);
   }
 
   async setToken(token: string | null): Promise<void> {
-    const { remote } = this.place();
+    const { remote } = this.here;
     remote.connection.setToken(token);
     remote.forget(); // what was refused before may be given now
   }
 
   async cacheList(): ReturnType<HubService["cacheList"]> {
-    return this.place().cache.files();
+    return this.here.cache.files();
   }
 
   async cacheDelete(id: string): Promise<boolean> {
-    const { cache, remote } = this.place();
+    const { cache, remote } = this.here;
     remote.forget();
     return cache.delete(id);
   }
@@ -110,7 +128,7 @@ export class Hub implements HubService {
     return { usage, quota, persisted };
   }
 
-  private place(): Opened {
+  private get here(): Opened {
     if (!this.opened) throw new LabError("internal", "The hub was used before it was opened.");
     return this.opened;
   }

@@ -3,14 +3,16 @@
  * so a merge thread that hangs or dies is replaced and the run goes on after its last evaluation.
  */
 import * as Comlink from "comlink";
-import type { Lab, LabOptions, RunHandle, RunOptions } from "../lab.ts";
+import type { FolderOptions, Lab, LabOptions, RunHandle, RunOptions } from "../lab.ts";
 import { LabError, cancelled, isLabError } from "../lib/error.ts";
 import { parseRecipe, type Recipe, type RecipeInput } from "../recipe/schema.ts";
 import type { Report } from "../recipe/report.ts";
 import type { Candidate } from "../search/types.ts";
 import type { DeviceInfo, LabEvent, OnEvent, Plane } from "../threads/events.ts";
-import type { Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
+import type { Preflight, PreflightOrder, ZooFamily, MountedFile } from "../threads/hub.ts";
 import type { Answer, ExportedFile, Prepared, Which } from "../threads/merge.ts";
+import type { FolderPlan, FolderResult } from "../threads/streaming.ts";
+import { FolderMerges } from "./folders.ts";
 import { Hung, Watchdog } from "./watchdog.ts";
 import { doorTo, startHub, startMerge, ThreadDied, type HubThread, type MergeThread } from "./workers.ts";
 
@@ -21,6 +23,7 @@ const mostRestarts = 2;
 export class ThreadedLab implements Lab {
   readonly #options: LabOptions;
   readonly #watchdogMs: number;
+  readonly #folders: FolderMerges;
   #hub: Promise<HubThread> | null = null;
   #merge: Promise<MergeThread> | null = null;
   #device: DeviceInfo | null = null;
@@ -31,6 +34,7 @@ export class ThreadedLab implements Lab {
   constructor(options: LabOptions) {
     this.#options = options;
     this.#watchdogMs = options.watchdogMs ?? defaultWatchdogMs;
+    this.#folders = new FolderMerges(() => this.#hubThread(), options.threads);
   }
 
   async families(): Promise<ZooFamily[]> {
@@ -83,6 +87,22 @@ export class ThreadedLab implements Lab {
     return this.start(recipe, options).done;
   }
 
+  async planFolders(recipe: RecipeInput | Recipe, options?: FolderOptions): Promise<FolderPlan> {
+    return this.#folders.plan(recipe, options);
+  }
+
+  mergeFolders(recipe: RecipeInput | Recipe, options?: FolderOptions): Promise<FolderResult> {
+    return this.#next(() => this.#folders.merge(recipe, options));
+  }
+
+  async discardFolders(): Promise<void> {
+    await this.#folders.discard();
+  }
+
+  async mount(reference: string, files: MountedFile[]): Promise<void> {
+    await (await this.#hubThread()).service.mount(reference, files);
+  }
+
   async predict(image: Uint8Array, models: Which[], task: string | null = null): Promise<Answer[]> {
     return (await this.#mergeThread()).service.predict(image, models, task);
   }
@@ -126,6 +146,7 @@ export class ThreadedLab implements Lab {
       await Promise.race([merge.service.close(), new Promise((resolve) => setTimeout(resolve, 2000))]);
       merge.worker.terminate();
     }
+    await this.#folders.close();
     hub?.worker.terminate();
   }
 

@@ -1,7 +1,8 @@
-/** The two threads of a lab and the channel between them. Addresses are relative to this module, so a site may lie under any path. */
+/** The threads of a lab and the channels between them. Addresses are relative to this module, so a site may lie under any path. */
 import * as Comlink from "comlink";
 import type { HubOptions, HubService } from "../threads/hub.ts";
 import type { MergeService } from "../threads/merge.ts";
+import type { StreamingService, TensorService } from "../threads/streaming.ts";
 import "../threads/wire.ts";
 
 export interface HubThread {
@@ -21,6 +22,35 @@ export async function startHub(options: HubOptions): Promise<HubThread> {
   const service = Comlink.wrap<HubService>(worker);
   await Promise.race([service.open(options), death(worker, "hub")]);
   return { worker, service };
+}
+
+export interface StreamingThread {
+  readonly worker: Worker;
+  readonly service: Comlink.Remote<StreamingService>;
+  readonly died: Promise<never>;
+}
+
+export function startStreaming(): StreamingThread {
+  const worker = new Worker(new URL("../../workers/streaming.worker.ts", import.meta.url), { type: "module", name: "streaming" });
+  const died = death(worker, "streaming");
+  died.catch(() => undefined);
+  return { worker, service: Comlink.wrap<StreamingService>(worker), died };
+}
+
+export interface TensorThread {
+  readonly worker: Worker;
+  /** For whoever gives it work. */
+  readonly port: MessagePort;
+  readonly died: Promise<never>;
+}
+
+export function startTensor(): TensorThread {
+  const worker = new Worker(new URL("../../workers/tensor.worker.ts", import.meta.url), { type: "module", name: "tensor" });
+  const died = death(worker, "tensor");
+  died.catch(() => undefined);
+  const { port1, port2 } = new MessageChannel();
+  void Comlink.wrap<TensorService>(worker).connect(Comlink.transfer(port1, [port1]));
+  return { worker, port: port2, died };
 }
 
 export function startMerge(): MergeThread {

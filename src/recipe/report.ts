@@ -56,7 +56,8 @@ const TRACE_ROW = z.object({
 const RUN = z.object({
   id: z.string(),
   method: z.string().optional(),
-  digest: z.string().describe("sha256:… over what determines the trace"),
+  parameters: z.record(z.string(), z.unknown()).optional().describe("Of a data-free merge, as in the recipe"),
+  digest: z.string().describe("sha256:… over what determines the trace; of folders merged, over the digests of the weights"),
   basis: z.array(z.string()).readonly().describe("Columns of every row of coefficients"),
   groups: z.array(z.string()).readonly().describe("all, or the tensors that have rows of their own"),
   trace: z.array(TRACE_ROW).readonly(),
@@ -103,7 +104,9 @@ const COST = z.object({
   downloadBytes: z.number(),
   modelBytes: z.number(),
   gpuBytesPeak: z.number(),
-  heapBytesPeak: z.number(),
+  heapBytesPeak: z.number().describe("Of folders merged: of all buffers"),
+  readBytes: z.number().optional().describe("Of folders merged, what is read twice counted twice"),
+  writeBytes: z.number().optional(),
 });
 
 /** The recipe inside is checked by its own schema, with its own messages. */

@@ -101,6 +101,8 @@ export type LabEvent =
   /** One model on one task of the test split: bars. */
   | { type: "tested"; id: string; task: string; value: number; n: number; interval: [number, number] | null }
   | { type: "progress"; phase: Phase; done: number; total: number; secondsLeft: number | null }
+  /** A merge of folders, in bytes. Those read count again where a method goes over a tensor again; `share` (0…1) does not count them. */
+  | { type: "merging"; tensor: string | null; share: number; readBytes: number; writtenBytes: number; totalReadBytes: number; totalWriteBytes: number; secondsLeft: number | null }
   /** `tensors`: how many it is about, where it is about tensors. */
   | { type: "warning"; code: string; message: string; tensors?: number; details?: unknown }
   /** The device or the worker was lost and rebuilt, or another way down was taken. */

@@ -7,6 +7,13 @@ export interface MountedFile {
   bytes: number;
   url?: string;
   blob?: Blob;
+  /** In the hub's own database, where any thread of this site reads it. */
+  kept?: KeptFile;
+}
+
+export interface KeptFile {
+  database: string;
+  key: string;
 }
 
 export interface HubOptions {
@@ -155,6 +162,18 @@ export interface PreflightProblem {
   baseShape?: number[];
 }
 
+/** A folder of files, as its listing tells. */
+export interface HubFolder {
+  reference: string;
+  files: readonly { readonly path: string; readonly bytes: number; readonly sha256?: string }[];
+  /** Commit it was read at, 40 hex; absent outside the Hub. */
+  revision?: string;
+  /** On the Hub: files are downloaded before they are read whole. */
+  remote: boolean;
+  /** A LoRA adapter is named with it. */
+  adapter: boolean;
+}
+
 export type HubProgress = (event: { file: string; state: "download" | "verify" | "cache" | "cached"; loaded: number; total: number }) => void;
 
 export interface HubService {
@@ -170,6 +189,14 @@ export interface HubService {
   /** Bytes of a file of a model as it lies in the repo (config.json, onnx/model.onnx …). */
   file(handle: number, path: string): Promise<Uint8Array>;
   release(handle: number): void;
+  /** Makes a folder known by a reference, in place of what was known by it. */
+  mount(ref: string, files: MountedFile[]): void;
+  /** Files of any reference; nothing is read but the listing. */
+  folder(ref: string): Promise<HubFolder>;
+  /** Where a file's bytes lie, to be read a range at a time by any thread; downloaded and verified first where it is on the Hub. `path` is for messages. */
+  place(ref: string, path: string, onProgress?: HubProgress): Promise<MountedFile>;
+  /** Bytes begin…end−1 of a file; large ones on the Hub are not downloaded for it. */
+  bytes(ref: string, path: string, begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
   /** What the cache holds. */
   cached(): Promise<{ files: { key: string; bytes: number }[]; usage: number; quota: number; persisted: boolean }>;
   forget(key: string | null): Promise<void>;

@@ -42,12 +42,31 @@ export class ResultFolder {
     return rows;
   }
 
+  /** For what keeps no trace: nothing is in DIR before `finish`. */
+  prepare() {
+    try {
+      mkdirSync(path.dirname(this.folder), { recursive: true });
+      this.#sweep();
+      mkdirSync(this.beside, { recursive: true });
+    } catch (error) {
+      throw new Plain(`${this.folder} cannot be written to (${error.code}). Name another with --out.`, exitCodes.badRecipe);
+    }
+  }
+
+  /** What was finished here before, by this very recipe; null where there is nothing. */
+  finished(recipe) {
+    const report = this.resume ? parseOr(readOr(path.join(this.folder, "report.json")) ?? "") : null;
+    if (!report) return null;
+    const where = differs(withoutDigests(report.recipe), withoutDigests(recipe));
+    if (where) throw new Plain(`${this.folder} was made with another recipe: ${where} differs. Undo that change, or start anew with --force.`, exitCodes.badRecipe);
+    return report;
+  }
+
   /** Makes DIR ready: the recipe as asked, and a trace of the rows that are kept. */
   begin(recipe, rows) {
     try {
       mkdirSync(this.folder, { recursive: true });
-      for (const name of readdirSync(path.dirname(this.folder)))
-        if (name.startsWith(`.${this.name}.partial-`) && !alive(Number(name.split("-").at(-1)))) rmSync(path.join(path.dirname(this.folder), name), { recursive: true, force: true });
+      this.#sweep();
       mkdirSync(this.beside, { recursive: true });
       if (this.force) this.#clear();
       writeFileSync(path.join(this.folder, "recipe.json"), `${JSON.stringify(recipe, null, 2)}\n`);
@@ -86,7 +105,8 @@ export class ResultFolder {
 
   /** Moves everything over; the report comes last, so where it lies the rest lies too. */
   finish() {
-    if (this.resume) this.#clear();
+    if (this.resume || (this.force && !this.trace)) this.#clear();
+    mkdirSync(this.folder, { recursive: true });
     const names = readdirSync(this.beside).sort((a, b) => Number(a === "report.json") - Number(b === "report.json"));
     for (const name of names) {
       const target = path.join(this.folder, name);
@@ -107,6 +127,12 @@ export class ResultFolder {
     } catch {
       // Somebody else put something there.
     }
+  }
+
+  /** What runs that were killed left beside. */
+  #sweep() {
+    for (const name of readdirSync(path.dirname(this.folder)))
+      if (name.startsWith(`.${this.name}.partial-`) && !alive(Number(name.split("-").at(-1)))) rmSync(path.join(path.dirname(this.folder), name), { recursive: true, force: true });
   }
 
   /** Removes what an earlier run wrote here, by its own report, and nothing else. */

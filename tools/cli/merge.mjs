@@ -1,6 +1,6 @@
 /** `murmuration merge RECIPE --out DIR`: a recipe in, a model with its report out. */
 import path from "node:path";
-import { Plain } from "../house.mjs";
+import { Plain, say } from "../house.mjs";
 import { app } from "./app.mjs";
 import { exitCodes } from "./arguments.mjs";
 import { ResultFolder } from "./folder.mjs";
@@ -13,8 +13,10 @@ import { openSession, sha256 } from "./session.mjs";
 /** @param {ReturnType<typeof import("./arguments.mjs").parseArguments>} asked */
 export async function run(asked) {
   const started = performance.now();
-  const { raw, folder: recipeFolder } = readRecipe(asked.what);
+  const { raw, folder: recipeFolder, warnings } = await readRecipe(asked.what);
+  if (!asked.quiet) for (const { message } of warnings) say(message);
   const recipe = await ask(raw, asked);
+  if ((await app()).mergesFolders(recipe)) return (await import("./folders.mjs")).mergeFolders(recipe, recipeFolder, asked, started);
   if (asked.dryRun) return (await import("./dry-run.mjs")).dryRun(recipe, recipeFolder, asked);
 
   const out = path.resolve(here, asked.out);

@@ -17,6 +17,24 @@ export function progress({ quiet }) {
     say(text);
   };
 
+  const bar = (name, share, text, secondsLeft) => {
+    const width = 30;
+    const full = Math.round(Math.min(1, share) * width);
+    const left = secondsLeft === null ? "" : `  ${duration(secondsLeft)} left`;
+    process.stderr.write(`\r\x1b[K${name.padEnd(10)} ${"█".repeat(full)}${"░".repeat(width - full)} ${text}${left}`);
+    drawn = true;
+  };
+  let tenths = 0;
+  /** Bytes read and written; off a terminal a line a tenth. */
+  const merging = ({ share, readBytes, totalReadBytes, writtenBytes, totalWriteBytes, secondsLeft }) => {
+    const text = `${gigabytes(Math.min(readBytes, totalReadBytes), totalReadBytes)} read, ${gigabytes(writtenBytes, totalWriteBytes)} written`;
+    if (terminal) return bar("Merging", share, text, secondsLeft);
+    const now = Math.floor(share * 10);
+    if (now === tenths && shown === "merging") return;
+    [shown, tenths] = ["merging", now];
+    line(`Merging: ${now * 10} %, ${text}${secondsLeft ? `, ${duration(secondsLeft)} left` : ""}.`);
+  };
+
   return {
     /** @param {any} event a LabEvent */
     hear(event) {
@@ -25,13 +43,9 @@ export function progress({ quiet }) {
       else if (event.type === "warning" || event.type === "recovered") line(event.message);
       else if (event.type === "winner") line(`${event.run}: evaluation ${event.evaluation} won with ${event.fitness.toFixed(4)} after ${(event.ms / 1000).toFixed(1)} s.`);
       else if (event.type === "progress" && terminal && event.total > 0) {
-        const share = Math.min(1, event.done / event.total);
-        const width = 30;
-        const full = Math.round(share * width);
-        const left = event.secondsLeft === null ? "" : `  ${duration(event.secondsLeft)} left`;
-        process.stderr.write(`\r\x1b[K${(names[event.phase] ?? event.phase).padEnd(10)} ${"█".repeat(full)}${"░".repeat(width - full)} ${event.done}/${event.total}${left}`);
-        drawn = true;
-      }
+        bar(names[event.phase] ?? event.phase, event.done / event.total, `${event.done}/${event.total}`, event.secondsLeft);
+      } else if (event.type === "merging") merging(event);
+      else if (event.type === "loading" && event.state === "download" && terminal && event.total > 0) bar("Loading", event.loaded / event.total, `${event.file} ${gigabytes(event.loaded, event.total)}`, null);
     },
     close: clear,
   };
@@ -41,6 +55,11 @@ export function duration(seconds) {
   if (seconds < 1) return "under a second";
   if (seconds < 90) return `${Math.round(seconds)} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function gigabytes(part, whole) {
+  const [unit, size] = whole >= 1e9 ? ["GB", 1e9] : ["MB", 1e6];
+  return `${(part / size).toFixed(1)} of ${(whole / size).toFixed(1)} ${unit}`;
 }
 
 export function megabytes(bytes) {

@@ -1,5 +1,5 @@
 /** A recipe from a file or standard input, with the changes the command line asked for, checked by the app's own schema. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Plain } from "../house.mjs";
 import { app } from "./app.mjs";
@@ -11,12 +11,10 @@ const bad = (message) => new Plain(message, exitCodes.badRecipe);
 export const here = process.env.npm_package_name === "murmuration" && process.env.INIT_CWD ? process.env.INIT_CWD : process.cwd();
 
 /**
- * @param {string} what a file, or "-"
- * @returns {{ raw: unknown, folder: string }} parsed JSON and the folder its paths are relative to
+ * @param {string} what a JSON recipe, a mergekit file, or "-" for either on standard input
+ * @returns {Promise<{ raw: unknown, folder: string, warnings: { message: string }[] }>} a recipe as written and the folder its paths are relative to
  */
-export function readRecipe(what) {
-  if (/\.ya?ml$/i.test(what))
-    throw bad(`${what} is a mergekit recipe: those come with a later version. Write it as a .json recipe (docs/recipe.md shows how).`);
+export async function readRecipe(what) {
   const file = what === "-" ? null : path.resolve(here, what);
   let text;
   try {
@@ -24,10 +22,16 @@ export function readRecipe(what) {
   } catch (error) {
     throw bad(error.code === "ENOENT" ? `There is no recipe ${what}.` : `The recipe ${what} could not be read (${error.code ?? error.message}).`);
   }
+  const [name, folder] = file ? [what, path.dirname(file)] : ["Standard input", here];
+  if (/\.ya?ml$/i.test(what) || (file === null && /^\s*(#|[\w-]+\s*:)/.test(text))) {
+    const { readMergekit } = await app();
+    const read = await told(() => readMergekit(text, { file: name, exists: (relative) => existsSync(path.resolve(folder, relative)) }));
+    return { raw: read.recipe, folder, warnings: read.warnings };
+  }
   try {
-    return { raw: JSON.parse(text), folder: file ? path.dirname(file) : here };
+    return { raw: JSON.parse(text), folder, warnings: [] };
   } catch (error) {
-    throw bad(`${file ? what : "Standard input"} is not JSON: ${error.message}.`);
+    throw bad(`${name} is not JSON: ${error.message}.`);
   }
 }
 
@@ -61,13 +65,15 @@ async function told(work) {
   }
 }
 
-/** Every place in a recipe that names a model or a source of samples: [reference, put back]. */
+/** Every place in a recipe that names a model, a tokenizer or a source of samples: [reference, put back]. */
 export function references(recipe) {
   const found = [];
   const of = (owner, field) => typeof owner?.[field] === "string" && found.push([owner[field], (text) => (owner[field] = text)]);
   of(recipe.base, "model");
   for (const expert of recipe.experts ?? []) of(expert, "model");
   for (const task of recipe.tasks ?? []) of(task, "source");
+  of(recipe, "tokenizer_source");
+  of(recipe.tokenizer, "source");
   return found;
 }
 

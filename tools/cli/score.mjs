@@ -12,7 +12,7 @@ import { openSession } from "./session.mjs";
 /** @param {ReturnType<typeof import("./arguments.mjs").parseArguments>} asked */
 export async function run(asked) {
   const started = performance.now();
-  const { raw, folder } = readRecipe(asked.tasks);
+  const { raw, folder } = await readRecipe(asked.tasks);
   // What the recipe would search or compare is left out; its experts bring the heads.
   const recipe = { ...(await ask(raw, asked)), runs: [], compare: [], export: null };
   const mounts = mount(recipe, folder, here);

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, openSync, writeSync, closeSync } from "node:fs";
 import path from "node:path";
-import { launch } from "../browser.mjs";
+import { launch, launchIn } from "../browser.mjs";
 import { ensureBuilt } from "../build.mjs";
 import { Plain } from "../house.mjs";
 import { sendFile, serve } from "../serve.mjs";
@@ -24,6 +24,8 @@ const exitOf = {
   "length-mismatch": exitCodes.cannotRead,
   "bad-onnx": exitCodes.cannotRead,
   "bad-samples": exitCodes.cannotRead,
+  "bad-safetensors": exitCodes.cannotRead,
+  "unsupported-safetensors": exitCodes.cannotMerge,
   cancelled: exitCodes.interrupted,
 };
 
@@ -37,8 +39,10 @@ function hubOf({ HF_ENDPOINT: hub, HF_VIEWER_ENDPOINT: viewer }) {
  * @param {Map<string, { folder: string, files: { path: string, bytes: number }[] }>} [options.mounts]
  * @param {string | null} [options.into] where received files are written
  * @param {string[]} [options.without] browser flags left out
+ * @param {string | null} [options.profile] where the browser keeps its profile; a fresh one in memory unless told
+ * @param {boolean} [options.handed] mounted files are put into the page as if they were dropped there, which it reads several times faster than addresses
  */
-export async function openSession({ mounts = new Map(), into = null, without = [] } = {}) {
+export async function openSession({ mounts = new Map(), into = null, without = [], profile = null, handed = false } = {}) {
   const root = await ensureBuilt();
   // Only the page that was told may read the local folders and write files.
   const door = `/__murmuration-${randomBytes(12).toString("hex")}/`;
@@ -61,7 +65,7 @@ export async function openSession({ mounts = new Map(), into = null, without = [
       return true;
     },
   });
-  const browser = await launch({ without }).catch(async (error) => {
+  const browser = await (profile === null ? launch({ without }) : launchIn(profile, { without })).catch(async (error) => {
     await server.close();
     throw error instanceof Plain ? new Plain(error.message, exitCodes.failed) : error;
   });
@@ -70,13 +74,13 @@ export async function openSession({ mounts = new Map(), into = null, without = [
     await server.close();
   };
   try {
-    const page = await browser.newPage();
+    const page = profile === null ? await browser.newPage() : (browser.pages()[0] ?? (await browser.newPage()));
     let hear = (_event) => undefined;
     await page.exposeFunction("murmurationEvent", (json) => void hear(JSON.parse(json)));
     const gone = new Promise((_, reject) => {
       const sentence = "The browser went away in mid-run. `--resume` goes on from the last row that was scored.";
       page.on("crash", () => reject(new Plain(sentence, exitCodes.failed)));
-      browser.on("disconnected", () => reject(new Plain(sentence, exitCodes.failed)));
+      browser.on(profile === null ? "disconnected" : "close", () => reject(new Plain(sentence, exitCodes.failed)));
     });
     gone.catch(() => undefined);
     if (process.env.MURMURATION_DEBUG) page.on("console", (message) => process.stderr.write(`[page] ${message.text()}\n`));
@@ -84,7 +88,12 @@ export async function openSession({ mounts = new Map(), into = null, without = [
     await page.waitForFunction("window.headless");
 
     const origin = new URL(server.url).origin;
-    const urls = Object.fromEntries(
+    // One list for all; each mount knows the places of its own.
+    const files = handed ? folders.flatMap(({ folder, files: listed }) => listed.map((file) => path.join(folder, file.path))) : [];
+    if (files.length > 0) await page.setInputFiles("#files", files);
+    let next = 0;
+    const places = handed ? Object.fromEntries([...mounts].map(([reference, { files: listed }]) => [reference, listed.map((file) => ({ ...file, at: next++ }))])) : null;
+    const urls = places ? {} : Object.fromEntries(
       [...mounts].map(([reference, { files }], index) => [
         reference,
         files.map((file) => ({ ...file, url: `${origin}${door}mount/${index}/${file.path.split("/").map(encodeURIComponent).join("/")}` })),
@@ -101,6 +110,15 @@ export async function openSession({ mounts = new Map(), into = null, without = [
         const options = { ...job.options, ...hubOf(process.env), mounts: urls };
         return call((given) => window.headless.run(given), { ...job, options, token: process.env.HF_TOKEN });
       },
+      /** What a merge of folders would cost. */
+      plan: (job) => call((given) => window.headless.planFolders(given), { ...job, places }),
+      /** Merges folders into the browser's own files; resolves with the report and what was written. */
+      folders: (job, onEvent) => {
+        hear = onEvent ?? hear;
+        return call((given) => window.headless.mergeFolders(given), { ...job, places });
+      },
+      /** Has files that were written there sent into `into`. */
+      send: (paths) => call(([list, address]) => window.headless.sendFolder(list, address), [paths, `${origin}${door}files`]),
       cancel: () => page.evaluate(() => window.headless.cancel()),
       /** Has the files of a scored model and the predictions written into `into`. */
       files: (id) => call(([model, address]) => window.headless.files(model, address), [id, `${origin}${door}files`]),

@@ -22,6 +22,10 @@ export const mounted: Source = {
     return {
       reference,
       files: files.map(({ path, bytes }) => ({ path, bytes })),
+      async where(path) {
+        const { blob, url = "" } = find(path).file;
+        return blob ? { blob } : { url };
+      },
       async open(path) {
         const { file, name } = find(path);
         if (file.blob) return { source: blobSource(file.blob, name), sha256: null, downloaded: 0 };

@@ -1,0 +1,92 @@
+/** Inputs of a unit: elements of its tensors as f32, from windows over the files. */
+import { bitsEach, type FloatDtype } from "../checkpoint/safetensors/dtype.ts";
+import { floatsOf } from "../checkpoint/safetensors/elements.ts";
+import type { ByteSource } from "../checkpoint/safetensors/source.ts";
+import type { TensorSource } from "../methods/types.ts";
+import type { PlacedTensor, UnitTensor } from "../threads/streaming.ts";
+import { gatherRows } from "./rows.ts";
+import { Windows } from "./windows.ts";
+
+/** Neighbours in a file share windows where at least this share of the span is wanted. */
+const DENSE = 0.75;
+
+export interface InputsOptions {
+  readonly sourceOf: (place: number) => Promise<ByteSource>;
+  readonly onRead: (bytes: number) => void;
+  /** Sources give arrays that nobody else has. */
+  readonly owned: boolean;
+}
+
+export class UnitInputs {
+  readonly #tensors: readonly UnitTensor[];
+  readonly #keep: boolean;
+  readonly #options: InputsOptions;
+  /** By place: one for all of its tensors. */
+  readonly #shared = new Map<number, Windows>();
+  #own: Windows[] = [];
+
+  constructor(tensors: readonly UnitTensor[], keep: boolean, options: InputsOptions) {
+    this.#tensors = tensors;
+    this.#keep = keep;
+    this.#options = options;
+  }
+
+  /** Of a tensor to be merged; `done` when it is. */
+  async open(tensor: Extract<UnitTensor, { kind: "merge" }>): Promise<TensorSource> {
+    // Rows are gathered from several inputs at once, so where windows come and go what one drops another may be reading.
+    const owned = this.#options.owned && (this.#keep || tensor.rows === null);
+    const windows = await Promise.all(tensor.inputs.map((input) => this.#windowsOf(input, owned)));
+    const stored: TensorSource = {
+      async read(input, from, to, into) {
+        const { dtype, offset } = tensor.inputs[input] as PlacedTensor; // one each, as windows
+        const size = bitsEach[dtype] / 8;
+        const bytes = await (windows[input] as Windows).read(offset + from * size, offset + to * size);
+        return floatsOf(bytes, dtype as FloatDtype, into ?? new Float32Array(to - from)); // a plan merges floats only
+      },
+    };
+    return tensor.rows === null ? stored : gatherRows(stored, tensor.rows, tensor.width, tensor.job.dtype ?? "float32");
+  }
+
+  /** Bytes of a tensor as they lie. */
+  async raw(input: PlacedTensor): Promise<(from: number, to: number) => Promise<Uint8Array<ArrayBuffer>>> {
+    const windows = await this.#windowsOf(input, this.#options.owned);
+    return (from, to) => windows.read(input.offset + from, input.offset + to);
+  }
+
+  done(tensor: UnitTensor): void {
+    for (const windows of this.#own.splice(0)) windows.close();
+    const left = this.#tensors.slice(this.#tensors.indexOf(tensor) + 1).flatMap(inputsOf);
+    for (const [place, windows] of this.#shared) {
+      const next = left.filter((input) => input.place === place).map(({ offset }) => offset);
+      if (next.length === 0) windows.close();
+      else windows.release(Math.min(...next));
+    }
+  }
+
+  close(): void {
+    for (const windows of [...this.#own.splice(0), ...this.#shared.values()]) windows.close();
+    this.#shared.clear();
+  }
+
+  async #windowsOf(input: PlacedTensor, owned: boolean): Promise<Windows> {
+    const known = this.#shared.get(input.place);
+    if (known) return known;
+    const { sourceOf, onRead } = this.#options;
+    const source = await sourceOf(input.place);
+    const wanted = this.#tensors.flatMap(inputsOf).filter(({ place }) => place === input.place);
+    const [begin, end] = [Math.min(...wanted.map(({ offset }) => offset)), Math.max(...wanted.map(({ offset, bytes }) => offset + bytes))];
+    const bytes = wanted.reduce((total, one) => total + one.bytes, 0);
+    if (this.#keep && wanted.length > 1 && bytes >= DENSE * (end - begin)) {
+      const shared = this.#shared.get(input.place) ?? new Windows(source, { begin, end, keep: true }, { onRead, owned });
+      this.#shared.set(input.place, shared);
+      return shared;
+    }
+    const windows = new Windows(source, { begin: input.offset, end: input.offset + input.bytes, keep: this.#keep }, { onRead, owned });
+    this.#own.push(windows);
+    return windows;
+  }
+}
+
+function inputsOf(tensor: UnitTensor): readonly PlacedTensor[] {
+  return tensor.kind === "merge" ? tensor.inputs : [tensor.input, ...tensor.alike];
+}

@@ -1,0 +1,162 @@
+/** A thread that merges tensors: reads its inputs, merges, rounds to what is stored, hands bytes over. One unit at a time. */
+import { expose, transfer } from "comlink";
+import { createSHA256 } from "hash-wasm";
+import { bitsEach, type FloatDtype, isFloatDtype } from "../checkpoint/safetensors/dtype.ts";
+import { Encoder, floatsOf } from "../checkpoint/safetensors/elements.ts";
+import type { ByteSource } from "../checkpoint/safetensors/source.ts";
+import { isLabError, LabError } from "../lib/error.ts";
+import { CpuExecutor } from "../methods/executor.cpu.ts";
+import type { Executor } from "../methods/executor.ts";
+import { mergeTensor } from "../methods/merge.ts";
+import { surveyModel, type Survey } from "../methods/survey.ts";
+import type { Dtype } from "../methods/types.ts";
+import type { MountedFile } from "../threads/hub.ts";
+import type { Deliver, TensorOrder, TensorReport, TensorService, Unit, UnitTensor } from "../threads/streaming.ts";
+import { UnitInputs } from "./inputs.ts";
+import { sourceOf } from "./places.ts";
+import { OutputRun } from "./run.ts";
+
+/** Of each input, converted at a time: a few of them stay in the processor's caches. */
+const CHUNK_ELEMENTS = 1 << 18;
+const COPY_BYTES = 4 << 20;
+const STORES: Readonly<Record<Dtype, FloatDtype>> = { float32: "F32", float16: "F16", bfloat16: "BF16" };
+
+type Merge = Extract<UnitTensor, { kind: "merge" }>;
+type Copy = Extract<UnitTensor, { kind: "copy" }>;
+
+export class TensorMerger implements TensorService {
+  #places: readonly MountedFile[] = [];
+  #sources = new Map<number, Promise<ByteSource>>();
+  #executor: Executor | null = null;
+  #survey: Survey | undefined;
+  #onRead: (bytes: number) => void = () => undefined;
+  readonly #encoder = new Encoder();
+  readonly #rounder = new Encoder();
+  /** Output buffers, kept between units. */
+  readonly #buffers: ArrayBuffer[] = [];
+
+  connect(port: MessagePort): void {
+    expose(this, port);
+  }
+
+  open({ places, budgetBytes }: TensorOrder, onRead: (bytes: number) => void): Promise<{ kernels: "cpu" | "webgpu"; adapter: string }> {
+    this.#places = places;
+    this.#sources.clear();
+    this.#onRead = onRead;
+    this.#executor?.destroy();
+    this.#executor = new CpuExecutor({ budgetBytes });
+    return Promise.resolve({ kernels: "cpu", adapter: "none" });
+  }
+
+  async survey(tensors: readonly Merge[]): Promise<Survey> {
+    const byJob = new Map(tensors.map((tensor) => [tensor.job, tensor]));
+    let last: UnitInputs | null = null;
+    return surveyModel(
+      tensors.map(({ job }) => job),
+      (job) => {
+        last?.close();
+        const tensor = byJob.get(job) as Merge; // the jobs are theirs
+        last = this.#inputs([tensor], false);
+        return last.open(tensor);
+      },
+      { executor: this.#opened, chunkElements: CHUNK_ELEMENTS },
+    );
+  }
+
+  heed(survey: Survey): void {
+    this.#survey = survey;
+  }
+
+  async merge(unit: Unit, deliver: Deliver): Promise<readonly TensorReport[]> {
+    const inputs = this.#inputs(unit.tensors, unit.keep);
+    const run = new OutputRun(unit.file, (file, at, bytes) => deliver(file, at, transfer(bytes, [bytes.buffer])), { free: this.#buffers });
+    const reports: TensorReport[] = [];
+    try {
+      for (const tensor of unit.tensors) {
+        try {
+          if (tensor.kind === "merge") reports.push(await this.#merge(tensor, inputs, run));
+          else await this.#copy(tensor, inputs, run);
+        } catch (error) {
+          throw during(error, tensor, this.#places);
+        }
+        inputs.done(tensor);
+      }
+      await run.finish();
+    } finally {
+      inputs.close();
+    }
+    return reports;
+  }
+
+  async digest(place: MountedFile): Promise<string> {
+    const source = await sourceOf(place);
+    const hash = await createSHA256();
+    for (let at = 0; at < source.size; at += COPY_BYTES) hash.update(await source.read(at, Math.min(source.size, at + COPY_BYTES)));
+    return hash.digest();
+  }
+
+  async #merge(tensor: Merge, inputs: UnitInputs, run: OutputRun): Promise<TensorReport> {
+    const { job, dtype, at, name } = tensor;
+    const size = bitsEach[dtype] / 8;
+    const source = await inputs.open(tensor);
+    const write = (from: number, values: Float32Array) => run.write(at + from * size, this.#encoder.encode(values, dtype));
+    const merged = await mergeTensor(job, source, write, { executor: this.#opened, chunkElements: CHUNK_ELEMENTS, ...(this.#survey ? { survey: this.#survey } : {}) });
+    return { ...merged, name, elements: job.shape.reduce((product, side) => product * side, 1) };
+  }
+
+  async #copy(tensor: Copy, inputs: UnitInputs, run: OutputRun): Promise<void> {
+    const { input, alike, at, dtype, compute, name } = tensor;
+    const read = await inputs.raw(input);
+    const others = await Promise.all(alike.map((one) => inputs.raw(one)));
+    const [from, to] = [bitsEach[input.dtype] / 8, bitsEach[dtype] / 8];
+    for (let done = 0; done < input.bytes; done += COPY_BYTES) {
+      const end = Math.min(input.bytes, done + COPY_BYTES);
+      const bytes = await read(done, end);
+      for (const other of others) {
+        if (!equal(bytes, await other(done, end))) {
+          throw new LabError("graph-mismatch", `${name} holds whole numbers that differ between the models. Such tensors are carried over, not merged; only models that agree in them can be merged.`);
+        }
+      }
+      await run.write(at + (done / from) * to, converted(bytes, tensor, compute, this.#encoder, this.#rounder));
+    }
+  }
+
+  #inputs(tensors: readonly UnitTensor[], keep: boolean): UnitInputs {
+    return new UnitInputs(tensors, keep, { sourceOf: (place) => this.#sourceOf(place), onRead: this.#onRead, owned: true });
+  }
+
+  #sourceOf(place: number): Promise<ByteSource> {
+    let source = this.#sources.get(place);
+    if (!source) this.#sources.set(place, (source = sourceOf(this.#places[place] as MountedFile))); // the order names them all
+    return source;
+  }
+
+  get #opened(): Executor {
+    if (!this.#executor) throw new LabError("internal", "A thread that merges tensors was used before it was opened.");
+    return this.#executor;
+  }
+}
+
+/** As they are where nothing changes: whole numbers, and floats that the merge computes in no narrower type. */
+function converted(bytes: Uint8Array<ArrayBuffer>, { input, dtype }: Copy, compute: Dtype | null | undefined, encoder: Encoder, rounder: Encoder): Uint8Array {
+  const narrows = compute != null && compute !== "float32" && STORES[compute] !== input.dtype;
+  if (input.dtype === dtype && !narrows) return bytes;
+  if (!isFloatDtype(input.dtype) || !isFloatDtype(dtype)) throw new LabError("internal", `${input.dtype} was to be copied as ${dtype}.`);
+  const values = floatsOf(bytes, input.dtype, new Float32Array((8 * bytes.length) / bitsEach[input.dtype]));
+  if (!narrows) return encoder.encode(values, dtype);
+  const rounded = STORES[compute];
+  return encoder.encode(floatsOf(rounder.encode(values, rounded).slice(), rounded), dtype);
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** Says which tensor it was, and of which files. */
+function during(error: unknown, tensor: UnitTensor, places: readonly MountedFile[]): unknown {
+  if (!isLabError(error) || error.code === "cancelled") return error;
+  const inputs = tensor.kind === "merge" ? tensor.inputs : [tensor.input, ...tensor.alike];
+  const files = [...new Set(inputs.map(({ place }) => places[place]?.path ?? "?"))];
+  const details = { ...(error.details as object | undefined), tensor: tensor.name, files };
+  return new LabError(error.code, error.message.includes(tensor.name) ? error.message : `${tensor.name}: ${error.message}`, { cause: error, details });
+}

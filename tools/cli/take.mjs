@@ -1,0 +1,61 @@
+/**
+ * Files that a page wrote into its origin's file system, moved out of the browser's profile. Chromium keeps each as a plain file under a
+ * number of its own; which is which is told by length and beginning. What is not found there the page has to send.
+ */
+import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, statSync } from "node:fs";
+import path from "node:path";
+
+/**
+ * @param {string} profile
+ * @param {{ path: string, bytes: number, start: string | null }[]} files `start`: first bytes, base64
+ * @param {string} into
+ * @returns those that were not found
+ */
+export function take(profile, files, into) {
+  const there = [path.join(profile, "Default", "File System"), path.join(profile, "File System")].flatMap((folder) => listed(folder));
+  const missing = [];
+  for (const file of files) {
+    const at = there.findIndex(({ place, bytes }) => bytes === file.bytes && file.start !== null && beginning(place, file.start));
+    if (at < 0) {
+      missing.push(file);
+      continue;
+    }
+    const [{ place }] = there.splice(at, 1);
+    const target = path.join(into, file.path);
+    mkdirSync(path.dirname(target), { recursive: true });
+    try {
+      renameSync(place, target);
+    } catch (error) {
+      if (error.code !== "EXDEV") throw error;
+      copyFileSync(place, target);
+      rmSync(place, { force: true });
+    }
+    chmodSync(target, 0o666 & ~process.umask()); // the browser keeps its own to itself
+  }
+  return missing;
+}
+
+function listed(folder) {
+  let entries;
+  try {
+    entries = readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return []; // this browser keeps them elsewhere
+  }
+  return entries.flatMap((entry) => {
+    const place = path.join(folder, entry.name);
+    if (entry.isDirectory()) return listed(place);
+    return entry.isFile() ? [{ place, bytes: statSync(place).size }] : [];
+  });
+}
+
+function beginning(place, start) {
+  const wanted = Buffer.from(start, "base64");
+  const found = Buffer.alloc(wanted.length);
+  const handle = openSync(place, "r");
+  try {
+    return readSync(handle, found, 0, found.length, 0) === wanted.length && found.equals(wanted);
+  } finally {
+    closeSync(handle);
+  }
+}
