@@ -1,6 +1,7 @@
 /** The merge thread's service: prepares a recipe, runs it, and answers guests (drawings, probes) in between. */
 import * as Comlink from "comlink";
 import type { Report } from "../recipe/report.ts";
+import { type MergeOrder, parseMerge } from "../recipe/merge.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { runtimeMeter } from "../fitness/runtime.ts";
 import { LabError } from "../lib/error.ts";
@@ -8,10 +9,11 @@ import { isSearch, planOf } from "../search/searches.ts";
 import type { Candidate } from "../search/types.ts";
 import type { DeviceInfo, LabEvent, Plane } from "../threads/events.ts";
 import type { HubProgress, HubService } from "../threads/hub.ts";
-import type { Answer, EngineOptions, ExportedFile, MergeService, Prepared, RunOrder, Which } from "../threads/merge.ts";
+import type { Answer, EngineOptions, ExportedFile, MergeService, Prepared, Remerged, RunOrder, Statistics, Which } from "../threads/merge.ts";
 import { answerDrawing } from "./answering.ts";
 import { derivedOf, directionsOf } from "./directions.ts";
 import { equip, type Equipment } from "./equipment.ts";
+import { formulaText } from "./formula.ts";
 import { exportModel } from "./exporting.ts";
 import { Gate } from "./gate.ts";
 import { load, type Hub, type Loaded } from "./loading.ts";
@@ -19,6 +21,7 @@ import { modelSubject } from "./models.ts";
 import { planeOf } from "./plane.ts";
 import { runRecipe, type Finished } from "./run.ts";
 import { Scorer, type Subject } from "./scoring.ts";
+import { statisticsOf } from "./statistics.ts";
 import { Workbench } from "./workbench.ts";
 
 /** What `prepare` made and `run` uses; kept until another recipe comes. */
@@ -113,6 +116,32 @@ export class MergeEngine implements MergeService {
       scorer.references = this.#finished?.references ?? null;
       const { fitness, tasks } = await scorer.score({ candidate }, "optimise", { count, quiet: true });
       return { fitness, tasks };
+    });
+  }
+
+  async remerge(order: MergeOrder): Promise<Remerged> {
+    const begin = performance.now();
+    const { bench, recipe } = this.#asReady();
+    const run = parseMerge(order, recipe);
+    const { norm, inner, warnings } = await bench.merger.measure(recipe, run);
+    return {
+      formula: formulaText(bench.merger, recipe, run), norm, inner: { ...inner },
+      warnings: warnings.map(({ code, message, tensors }) => ({ code, message, tensors })),
+      ms: performance.now() - begin,
+    };
+  }
+
+  async formula(order: MergeOrder): Promise<string> {
+    const { bench, recipe } = this.#asReady();
+    return formulaText(bench.merger, recipe, parseMerge(order, recipe));
+  }
+
+  statistics(): Promise<Statistics> {
+    return this.#asGuest(async () => {
+      const { bench, recipe, loaded } = this.#asReady();
+      const experts = recipe.experts.map(({ id }) => id);
+      const sums = await bench.persist(() => bench.basis.statistics(experts.length));
+      return statisticsOf(loaded.alignment.space.segments, experts, sums, loaded.models[0].model.config?.raw ?? null);
     });
   }
 

@@ -6,7 +6,7 @@ import { CpuExecutor } from "../methods/executor.cpu.ts";
 import { mergeTensor } from "../methods/merge.ts";
 import type { MergeRun } from "../methods/runs.ts";
 import { needsSurvey, surveyModel, type Survey } from "../methods/survey.ts";
-import type { MethodWarning, TensorSource } from "../methods/types.ts";
+import type { MethodWarning, TensorJob, TensorSource } from "../methods/types.ts";
 import { type GroupedWarning, groupWarnings } from "../methods/warnings.ts";
 import { LabError } from "../lib/error.ts";
 import { planMerge, modelsOf } from "../recipe/plan/plan.ts";
@@ -33,6 +33,15 @@ export interface Derived {
   readonly warnings: GroupedWarning[];
 }
 
+/** With m = merged − base. */
+export interface Measured {
+  /** ‖m‖₂ */
+  readonly norm: number;
+  /** ⟨m, column⟩ by id: the base's weights, each expert's task vector. */
+  readonly inner: Readonly<Record<string, number>>;
+  readonly warnings: GroupedWarning[];
+}
+
 /** Families this small stay in memory between merges, so that a slider is followed while it moves. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
@@ -52,36 +61,45 @@ export class FamilyMerger {
 
   /** Throws "bad-recipe" with sentences on numbers that make no sense together, for any segment. */
   async plan(recipe: Recipe, run: MergeRun): Promise<SegmentPlan> {
+    const plan = this.#resolve(recipe, run);
+    const jobs = jobsOf(plan);
+    if (jobs[0] === undefined || !needsSurvey(jobs[0])) return plan;
+    const segmentOf = new Map(plan.tensors.map(({ name }, segment) => [name, segment]));
+    const survey = await surveyModel(jobs, ({ name }) => this.#source(plan, segmentOf.get(name) as number), { executor: this.#cpu });
+    return { ...plan, survey };
+  }
+
+  /** What is to be merged, tensor by tensor, all numbers settled; tensors that are only carried over are not there. */
+  jobs(recipe: Recipe, run: MergeRun): TensorJob[] {
+    return jobsOf(this.#resolve(recipe, run));
+  }
+
+  #resolve(recipe: Recipe, run: MergeRun): SegmentPlan {
     const { models, alignment } = this.#family;
-    const headers = models.map(({ id }) => this.#headerOf(id));
-    const plan = planMerge(recipe, run, { models: headers });
+    const plan = planMerge(recipe, run, { models: models.map(({ id }) => this.#headerOf(id)) });
     const byName = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));
     const tensors = alignment.space.segments.map(({ name }) => {
       const planned = byName.get(name);
       if (!planned) throw new LabError("graph-mismatch", `${name} of this family has no place in a merge by ${run.method}: another tensor has the same name in an older spelling.`);
       return planned;
     });
-    const positions = modelsOf(recipe, run).map((id) => models.findIndex((model) => model.id === id));
-    const jobs = tensors.flatMap((tensor) => (tensor.kind === "merge" ? [tensor.job] : []));
-    if (jobs[0] === undefined || !needsSurvey(jobs[0])) return { tensors, models: positions, survey: undefined };
-    const segmentOf = new Map(tensors.map(({ name }, segment) => [name, segment]));
-    const unsurveyed: SegmentPlan = { tensors, models: positions, survey: undefined };
-    const survey = await surveyModel(jobs, ({ name }) => this.#source(unsurveyed, segmentOf.get(name) as number), { executor: this.#cpu });
-    return { ...unsurveyed, survey };
+    return { tensors, models: modelsOf(recipe, run).map((id) => models.findIndex((model) => model.id === id)), survey: undefined };
   }
 
   /** One segment in the graph's layout. `given`: the models' own tensors of it in that layout, where the caller has read them anyway. */
   async segment(plan: SegmentPlan, index: number, given?: readonly Float32Array[]): Promise<{ values: Float32Array; warnings: readonly MethodWarning[] }> {
     const segment = this.#segmentAt(index);
+    const { values, warnings } = await this.#made(plan, index, given?.map((tensor) => toCheckpoint(segment, tensor)));
+    return { values: toGraph(segment, values), warnings };
+  }
+
+  /** In the checkpoint's layout; the caller's own array. */
+  async #made(plan: SegmentPlan, index: number, given?: readonly Float32Array[]): Promise<{ values: Float32Array; warnings: readonly MethodWarning[] }> {
     const planned = plan.tensors[index] as PlannedTensor; // one a segment
-    const tensors = given?.map((values) => toCheckpoint(segment, values));
-    if (planned.kind === "copy") {
-      const values = await this.#tensor(plan, planned.input.model, index, tensors);
-      return { values: toGraph(segment, values).slice(), warnings: [] };
-    }
-    const out = new Float32Array(segment.length);
-    const { warnings } = await mergeTensor(planned.job, await this.#source(plan, index, tensors), (from, values) => out.set(values, from), { executor: this.#cpu, survey: plan.survey });
-    return { values: toGraph(segment, out), warnings };
+    if (planned.kind === "copy") return { values: (await this.#tensor(plan, planned.input.model, index, given)).slice(), warnings: [] };
+    const values = new Float32Array(planned.elements);
+    const { warnings } = await mergeTensor(planned.job, await this.#source(plan, index, given), (from, chunk) => values.set(chunk, from), { executor: this.#cpu, survey: plan.survey });
+    return { values, warnings };
   }
 
   /** All segments, one after the other. */
@@ -96,6 +114,28 @@ export class FamilyMerger {
     }
     this.rest();
     return { weights, warnings: groupWarnings(warnings) };
+  }
+
+  /** A merge that is looked at and dropped: where it lies among the models. */
+  async measure(recipe: Recipe, run: MergeRun): Promise<Measured> {
+    const plan = await this.plan(recipe, run);
+    const inner = this.#family.models.map(() => 0);
+    let squares = 0;
+    const warnings: MethodWarning[] = [];
+    for (const index of plan.tensors.keys()) {
+      const made = await this.#made(plan, index);
+      warnings.push(...made.warnings);
+      const [base, ...experts] = await Promise.all(inner.map((_, model) => this.tensor(model, index))) as [Float32Array, ...Float32Array[]];
+      const moved = made.values;
+      for (let i = 0; i < moved.length; i++) moved[i] = (moved[i] as number) - (base[i] as number);
+      squares += dot(moved, moved);
+      const withBase = dot(moved, base);
+      inner[0] = (inner[0] as number) + withBase;
+      experts.forEach((expert, e) => (inner[e + 1] = (inner[e + 1] as number) + dot(moved, expert) - withBase));
+    }
+    this.rest();
+    const ids = this.#family.models.map(({ id }) => id);
+    return { norm: Math.sqrt(squares), inner: Object.fromEntries(ids.map((id, i) => [id, inner[i] as number])), warnings: groupWarnings(warnings) };
   }
 
   /** A model's own tensor in the checkpoint's layout; not to be written to. */
@@ -145,4 +185,22 @@ export class FamilyMerger {
     const inputs = await Promise.all(planned.inputs.map(({ model }) => this.#tensor(plan, model, index, given)));
     return { read: async (input, from, to) => (inputs[input] as Float32Array).subarray(from, to) };
   }
+}
+
+function jobsOf({ tensors }: SegmentPlan): TensorJob[] {
+  return tensors.flatMap((tensor) => (tensor.kind === "merge" ? [tensor.job] : []));
+}
+
+/** Four sums at once: one alone would wait for itself at every step. */
+function dot(a: Float32Array, b: Float32Array): number {
+  let [s, t, u, v] = [0, 0, 0, 0];
+  const even = a.length & ~3;
+  for (let i = 0; i < even; i += 4) {
+    s += (a[i] as number) * (b[i] as number);
+    t += (a[i + 1] as number) * (b[i + 1] as number);
+    u += (a[i + 2] as number) * (b[i + 2] as number);
+    v += (a[i + 3] as number) * (b[i + 3] as number);
+  }
+  for (let i = even; i < a.length; i++) s += (a[i] as number) * (b[i] as number);
+  return s + t + (u + v);
 }

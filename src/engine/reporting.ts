@@ -13,6 +13,8 @@ interface ReportSetting {
   recipe: Recipe;
   bench: Workbench;
   runs: readonly ReportRun[];
+  /** Of data-free merges, by id. */
+  formulas: Readonly<Record<string, string>>;
   /** Scores on `optimise` by model id. */
   optimise: ReadonlyMap<string, Scored>;
   /** Scores on `validate`, of runs and comparisons, where a recipe has such samples. */
@@ -25,7 +27,7 @@ interface ReportSetting {
 }
 
 export function reportOf(setting: ReportSetting): { report: Report; predictions: string } {
-  const { recipe, bench, runs, optimise, validate, tested, warnings, verification, began } = setting;
+  const { recipe, bench, runs, formulas, optimise, validate, tested, warnings, verification, began } = setting;
   const samples = new Map(tested.filter(({ diverged }) => !diverged).map((model) => [model.id, samplesOf(bench, model)]));
   const scores: Report["scores"] = {};
   for (const [id, scored] of optimise) scores[id] = scoresOf(recipe, scored, validate.get(id) ?? null, samples.get(id) ?? null);
@@ -37,6 +39,7 @@ export function reportOf(setting: ReportSetting): { report: Report; predictions:
     scores,
     differences: differencesOf(recipe, samples),
     runs: [...runs],
+    ...(Object.keys(formulas).length > 0 ? { formulas: { ...formulas } } : {}),
     ...(verification ? { verification } : {}),
     cost: {
       wallMs: performance.now() - began.at,

@@ -6,11 +6,12 @@ import { roundWeights } from "./rounding.ts";
 import type { Report, ReportRun } from "../recipe/report.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { flooredTasks, referencesOf, type References } from "../fitness/aggregate.ts";
-import { dataFreeCandidate } from "../search/searches.ts";
+import { dataFreeCandidate, settledMerge } from "../search/searches.ts";
 import type { GroupedWarning } from "../methods/warnings.ts";
 import type { LabEvent, Phase } from "../threads/events.ts";
 import type { RunOrder } from "../threads/merge.ts";
 import type { Gate } from "./gate.ts";
+import { formulaText } from "./formula.ts";
 import { modelSubject } from "./models.ts";
 import { reportOf } from "./reporting.ts";
 import { Scorer, type Scored, type Subject } from "./scoring.ts";
@@ -95,7 +96,11 @@ export async function runRecipe(setting: RunSetting): Promise<Finished> {
   phase("test");
   const tested: Tested[] = await testAll({ recipe, bench, scorer, gate, emit, subjects: inOrder(recipe, subjects, order.only) });
   phase("done");
-  const { report, predictions } = reportOf({ recipe, bench, runs, optimise, validate, tested, warnings, verification: order.mode === "verify" ? context.verification : null, began });
+  const formulas = Object.fromEntries([...recipe.runs, ...recipe.compare].flatMap((run) => {
+    const merge = settledMerge(run, runs.find(({ id }) => id === run.id)?.best?.candidate ?? null);
+    return merge === null ? [] : [[run.id, formulaText(bench.merger, recipe, merge)]];
+  }));
+  const { report, predictions } = reportOf({ formulas, recipe, bench, runs, optimise, validate, tested, warnings, verification: order.mode === "verify" ? context.verification : null, began });
   emit({ type: "done" });
   return { report, subjects, references: scorer.references, predictions };
 

@@ -1,6 +1,5 @@
 /** One data-free merge from outside (a slider, a report's candidate), held against a recipe's models. */
 import { LabError } from "../lib/error.ts";
-import { methodSpec } from "../methods/fields.ts";
 import type { MergeRun } from "../methods/runs.ts";
 import { checkRun } from "./check.ts";
 import { spellOutMerge } from "./complete.ts";
@@ -9,7 +8,10 @@ import { sentences } from "./problems.ts";
 import { COMPARISON } from "./runs.ts";
 import type { Recipe } from "./schema.ts";
 
-export { methodSpec };
+/** For those who show a method's parameters. */
+export { METHOD_NAMES, type MethodName, methodSpec } from "../methods/fields.ts";
+export type { MethodSpec, ParameterSpec } from "../methods/spec.ts";
+export type { MergeInput } from "../methods/runs.ts";
 
 /** A method by its name, and its parameters as a recipe's run has them. */
 export interface MergeOrder {

@@ -3,6 +3,7 @@
  * from a file. A reader ignores fields it does not know, so that later releases may add some.
  */
 import * as z from "zod";
+import { csv } from "../lib/csv.ts";
 import { LabError } from "../lib/error.ts";
 import { sentences } from "./problems.ts";
 import { recipeSchema, type Recipe } from "./schema.ts";
@@ -116,6 +117,7 @@ const SHAPE = {
   scores: z.record(z.string(), z.record(z.string(), SCORE)).describe("By model (base, expert, run, comparison), then by task, and mean"),
   differences: z.array(DIFFERENCE).readonly(),
   runs: z.array(RUN).readonly(),
+  formulas: z.record(z.string(), z.string()).optional().describe("Of each data-free merge among runs and comparisons, its numbers filled in; a tuned one as it was chosen"),
   cost: COST,
   warnings: z.array(WARNING).readonly(),
   files: z.array(FILE).readonly(),
@@ -150,16 +152,6 @@ export function reportJsonSchema(reused: "ref" | "inline" = "ref"): Record<strin
 
 /** Scores as a table for spreadsheets: one line a model and task. */
 export function scoresCsv(report: Pick<Report, "scores">): string {
-  const lines = ["model,task,optimise,validate,test,n,low,high,how"];
-  const cell = (value: number | string | null | undefined) => {
-    const text = String(value ?? "");
-    // A quote where CSV needs one, and where a spreadsheet would take text for a formula.
-    return /[",\n\r]|^[=+@-]/.test(text) && typeof value === "string" ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  for (const [model, tasks] of Object.entries(report.scores)) {
-    for (const [task, s] of Object.entries(tasks)) {
-      lines.push([model, task, s.optimise, s.validate, s.test, s.n, s.interval?.[0], s.interval?.[1], s.how].map(cell).join(","));
-    }
-  }
-  return `${lines.join("\n")}\n`;
+  const rows = Object.entries(report.scores).flatMap(([model, tasks]) => Object.entries(tasks).map(([task, s]) => [model, task, s.optimise, s.validate, s.test, s.n, s.interval?.[0], s.interval?.[1], s.how]));
+  return csv([["model", "task", "optimise", "validate", "test", "n", "low", "high", "how"], ...rows]);
 }

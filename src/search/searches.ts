@@ -60,6 +60,13 @@ function mergeCandidate(run: MergeRun, ingredients: Ingredients, columns: readon
   return { kind: "method", method, parameters: Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) };
 }
 
+/** A data-free merge with nothing open: as it stands, or as `best` of its sweep says. Null for other searches, and where `best` is coefficients. */
+export function settledMerge(run: AnyRun, best: Candidate | null): MergeRun | null {
+  if (searchMethod(run.method) !== null) return null;
+  if (sweepOf(run as MergeRun) === null) return run as MergeRun;
+  return best?.kind === "method" ? ({ ...best.parameters, id: run.id, method: best.method } as unknown as MergeRun) : null;
+}
+
 /** Opens any run or comparison. A data-free merge is a search of one evaluation. */
 export async function openSearch<R extends ResidentSwarm>(run: AnyRun, ingredients: Ingredients, ground: Ground<R>): Promise<OpenedSearch<R>> {
   const search = searchMethod(run.method);

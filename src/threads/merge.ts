@@ -1,5 +1,6 @@
 /** The merge thread: one GPU device, the space, the kernels, the runtime's sessions and the search. Types only. */
 import type { Recipe } from "../recipe/schema.ts";
+import type { MergeOrder } from "../recipe/merge.ts";
 import type { Report } from "../recipe/report.ts";
 import type { Candidate } from "../search/types.ts";
 import type { DeviceInfo, LabEvent, ModelCard, Plane, TaskCard, TraceRow } from "./events.ts";
@@ -48,6 +49,41 @@ export interface ExportedFile {
 /** Which weights: a scored model by id (base, expert, run, comparison) or any coefficients. */
 export type Which = { id: string } | { candidate: Candidate };
 
+/** A data-free merge that was made, measured and dropped. m = merged − base. */
+export interface Remerged {
+  /** What was merged, with its numbers filled in. */
+  formula: string;
+  /** ‖m‖₂ */
+  norm: number;
+  /** ⟨m, column⟩ by id: the base's weights, each expert's task vector. With a plane's Gram matrix it says where the merge lies. */
+  inner: Record<string, number>;
+  warnings: { code: string; message: string; tensors: number }[];
+  ms: number;
+}
+
+/** Of one layer, module outside the layers, or tensor. δ: an expert's task vector. */
+export interface LayerStatistics {
+  layer: number | null;
+  name: string;
+  elements: number;
+  /** ‖δ‖₂ by expert. */
+  norm: Record<string, number>;
+  /** Between two experts' δ; null where one is zero. */
+  cosine: Record<string, Record<string, number | null>>;
+  /** Share of elements at which one expert goes up and another down. */
+  signConflicts: number;
+  /** Share of elements of δ that are exactly 0. */
+  zeros: Record<string, number>;
+}
+
+export interface Statistics {
+  experts: string[];
+  /** Over the whole model. */
+  cosine: LayerStatistics["cosine"];
+  layers: LayerStatistics[];
+  tensors: LayerStatistics[];
+}
+
 export interface MergeService {
   /** Sends events to the page from now on (a comlink proxy). */
   open(options: EngineOptions, hub: MessagePort, onEvent: (event: LabEvent) => void): Promise<DeviceInfo>;
@@ -67,6 +103,12 @@ export interface MergeService {
   predict(image: Uint8Array, models: Which[], task: string | null): Promise<Answer[]>;
   /** Fitness and task scores of any candidate on `count` samples of `optimise` a task (fewer: faster). */
   probe(candidate: Candidate, count: number): Promise<{ fitness: number | null; tasks: Record<string, number> }>;
+  /** Merges the loaded family by any method and scores nothing: for a slider that is being dragged. Served at once, also while a run goes on. */
+  remerge(merge: MergeOrder): Promise<Remerged>;
+  /** The formula of a merge of the loaded family, its numbers filled in. */
+  formula(merge: MergeOrder): Promise<string>;
+  /** What can be said of the experts before they are merged. */
+  statistics(): Promise<Statistics>;
   plane(axes: [string, string] | null): Promise<Plane | null>;
   /** The merged model, laid out as its source, plus report, predictions, card. */
   export(id: string): Promise<ExportedFile[]>;
