@@ -4,10 +4,12 @@
  * deleted is never an error: files then live in memory, and are downloaded again next time.
  */
 import { promisifyRequest as done } from "idb-keyval";
-import type { CachedFile } from "../threads/hub.ts";
+import type { CachedFile, KeptFile } from "../threads/hub.ts";
 import { alone, taken } from "./locks.ts";
-import { chunksOf, Partial, type PartialRow } from "./partial.ts";
-import { openStore, type Store } from "./store.ts";
+import { blobSource, type ByteSource } from "../checkpoint/safetensors/source.ts";
+import { ChunkSource, chunksOf, countOf } from "./chunks.ts";
+import { Partial, type PartialRow } from "./partial.ts";
+import { openStore, problemOf, type Store } from "./store.ts";
 
 interface Row {
   /** For people who look at the list. */
@@ -22,45 +24,57 @@ export interface Kept {
   readonly problem: "quota" | "unavailable" | null;
 }
 
+/** A file that is there, read a range at a time; where its bytes lie, for other threads. */
+export interface Stored {
+  readonly source: ByteSource;
+  place(): Promise<{ readonly kept: KeptFile } | { readonly blob: Blob }>;
+}
+
 /** Rows that are notes (lists, resolved revisions) and no files of a model. */
 const isNote = (key: string): boolean => key.includes(":") && !key.startsWith("git:");
 
 export class Cache {
   private readonly store: Store;
-  private readonly memory = new Map<string, Row & { blob: Blob }>();
+  private readonly memory = new Map<string, Row & { stored: Stored }>();
+  private readonly database: string;
 
-  constructor(private readonly storage: string) {
-    this.store = openStore(`${storage}-hub`);
+  constructor(storage: string) {
+    this.database = `${storage}-hub`;
+    this.store = openStore(this.database);
   }
 
   /** One at a time over all tabs. */
   alone<T>(key: string, work: () => Promise<T>): Promise<T> {
-    return alone(`${this.storage}-hub ${key}`, work);
+    return alone(`${this.database} ${key}`, work);
   }
 
+  /** Whole, in memory. */
   async find(key: string): Promise<Uint8Array<ArrayBuffer> | null> {
     try {
-      const blob = await this.blob(key);
-      return blob && new Uint8Array(await blob.arrayBuffer());
+      const source = (await this.open(key))?.source;
+      return source ? await source.read(0, source.size) : null;
     } catch {
       return null; // evicted or unreadable: as if it had never been there
     }
   }
 
-  /** The file as a Blob, which is read from the disk a range at a time. */
-  async blob(key: string): Promise<Blob | null> {
+  async open(key: string): Promise<Stored | null> {
     const held = this.memory.get(key);
-    if (held) return held.blob;
+    if (held) return held.stored;
     try {
       return await this.store("readonly", async ({ files, chunks }) => {
         const row = await done<Row | undefined>(files.get(key) as IDBRequest<Row | undefined>);
         if (!row) return null;
-        const blob = row.blob ?? new Blob(await done<Blob[]>(chunks.getAll(chunksOf(key))));
-        return blob.size === row.bytes ? blob : null;
+        if (row.blob) return row.blob.size === row.bytes ? ofBlob(row.blob, row.name) : null;
+        return (await done(chunks.count(chunksOf(key)))) === countOf(row.bytes) ? this.ofChunks(new ChunkSource(this.store, key, row.name, row.bytes), key) : null;
       });
     } catch {
       return null;
     }
+  }
+
+  private ofChunks(source: ChunkSource, key: string): Stored {
+    return { source, place: async () => (source.isKept ? { kept: { database: this.database, key } } : { blob: await source.blob() }) };
   }
 
   /** Which of these are there. */
@@ -82,7 +96,7 @@ export class Cache {
       await this.store("readwrite", ({ files }) => done(files.put(row, key)));
       return { problem: null };
     } catch (error) {
-      this.memory.set(key, row);
+      this.memory.set(key, { ...row, stored: ofBlob(row.blob, name) });
       return { problem: problemOf(error) };
     }
   }
@@ -93,13 +107,14 @@ export class Cache {
   }
 
   /** A verified download becomes a file. null: its chunks were deleted meanwhile. */
-  async commit(partial: Partial): Promise<{ blob: Blob; kept: Kept } | null> {
+  async commit(partial: Partial): Promise<{ stored: Stored; kept: Kept } | null> {
     const { key, name, bytes } = partial;
-    const blob = await partial.whole();
-    if (!blob) return null;
+    const source = await partial.whole();
+    if (!source) return null;
+    const stored = this.ofChunks(source, key);
     const keepInMemory = (problem: Kept["problem"]) => {
-      this.memory.set(key, { name, bytes, blob });
-      return { blob, kept: { problem } };
+      this.memory.set(key, { name, bytes, stored });
+      return { stored, kept: { problem } };
     };
     if (partial.problem) return keepInMemory(partial.problem);
     try {
@@ -107,13 +122,13 @@ export class Cache {
         await done(files.put({ name, bytes } satisfies Row, key));
         await done(partials.delete(key));
       });
-      return { blob, kept: { problem: null } };
+      return { stored, kept: { problem: null } };
     } catch (error) {
       return keepInMemory(problemOf(error));
     }
   }
 
-  /** Newest last is not known: by name. */
+  /** By name. */
   async files(): Promise<CachedFile[]> {
     const held = [...this.memory].map(([id, { name, bytes }]) => ({ id, name, bytes, state: "memory" as const }));
     let kept: CachedFile[] = [];
@@ -149,7 +164,7 @@ export class Cache {
   /** A file with its chunks. What is being downloaded in another tab stays. The notes of what a revision stood for go with it: it is asked for anew. */
   async delete(key: string): Promise<boolean> {
     this.memory.delete(key);
-    if (await taken(`${this.storage}-hub ${key}`)) return false;
+    if (await taken(`${this.database} ${key}`)) return false;
     try {
       await this.store("readwrite", async ({ files, chunks, partials }) => {
         for (const one of (await done(files.getAllKeys())) as string[]) if (one.startsWith("revision:")) await done(files.delete(one));
@@ -177,6 +192,4 @@ export class Cache {
   }
 }
 
-export function problemOf(error: unknown): "quota" | "unavailable" {
-  return (error as Error | null)?.name === "QuotaExceededError" ? "quota" : "unavailable";
-}
+const ofBlob = (blob: Blob, name: string): Stored => ({ source: blobSource(blob, name), place: async () => ({ blob }) });

@@ -4,23 +4,17 @@
  */
 import { createSHA256, type IHasher } from "hash-wasm";
 import { promisifyRequest as done } from "idb-keyval";
+import { CHUNK_BYTES, ChunkSource, chunksOf, countOf } from "./chunks.ts";
 import type { Sink } from "./download.ts";
-import type { Store } from "./store.ts";
-
-/** Two of them may be in memory a file, one filling and one on its way to the disk; three files download at once. */
-export const CHUNK_BYTES = 8 << 20;
+import { problemOf, type Store } from "./store.ts";
 
 export interface PartialRow {
   readonly name: string;
   readonly bytes: number;
-  readonly chunks: number;
   readonly loaded: number;
   /** hash-wasm's SHA-256 over `loaded` bytes. */
   readonly hash: Uint8Array;
 }
-
-/** All chunks of one file, in order. */
-export const chunksOf = (key: string): IDBKeyRange => IDBKeyRange.bound([key, 0], [key, Infinity]);
 
 interface Identity {
   readonly key: string;
@@ -34,11 +28,12 @@ export class Partial implements Sink {
   readonly bytes: number;
   /** Why the disk takes no more. */
   problem: "quota" | "unavailable" | null = null;
-  #pending: Uint8Array<ArrayBuffer>[] = [];
-  #pendingBytes = 0;
-  #chunks = 0;
+  /** One fills while the other is on its way to the disk; storing copies it, so both are used again and again. */
+  #chunk = new Uint8Array(CHUNK_BYTES);
+  #other = new Uint8Array(CHUNK_BYTES);
+  #filled = 0;
   #flushed = 0;
-  #memory: Blob[] = [];
+  readonly #memory = new Map<number, Uint8Array<ArrayBuffer>>();
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(private readonly store: Store, private readonly hasher: IHasher, { key, name, bytes }: Identity) {
@@ -54,18 +49,17 @@ export class Partial implements Sink {
   }
 
   get loaded(): number {
-    return this.#flushed + this.#pendingBytes;
+    return this.#flushed + this.#filled;
   }
 
   async #goOn(): Promise<void> {
     try {
       const row = await this.store("readonly", async ({ partials, chunks }) => {
         const known = await done(partials.get(this.key) as IDBRequest<PartialRow | undefined>);
-        return known && known.bytes === this.bytes && (await done(chunks.count(chunksOf(this.key)))) === known.chunks ? known : null;
+        return known && known.bytes === this.bytes && (await done(chunks.count(chunksOf(this.key)))) === countOf(known.loaded) ? known : null;
       });
       if (!row) return await this.reset();
       this.hasher.load(row.hash);
-      this.#chunks = row.chunks;
       this.#flushed = row.loaded;
     } catch {
       await this.reset(); // unreadable, or of another version of the hash: from the beginning
@@ -73,68 +67,61 @@ export class Partial implements Sink {
   }
 
   async write(part: Uint8Array<ArrayBuffer>): Promise<void> {
-    this.hasher.update(part);
-    this.#pending.push(part);
-    this.#pendingBytes += part.length;
-    if (this.#pendingBytes >= CHUNK_BYTES) await this.#flush();
+    for (let at = 0; at < part.length; ) {
+      const piece = part.subarray(at, at + CHUNK_BYTES - this.#filled);
+      this.#chunk.set(piece, this.#filled);
+      this.hasher.update(piece);
+      this.#filled += piece.length;
+      at += piece.length;
+      if (this.#filled === CHUNK_BYTES) await this.#flush();
+    }
   }
 
-  /** Returns while the chunk is being written; the next one waits for it. */
+  /** Returns while the chunk is on its way to the disk; the next one waits for it. */
   async #flush(): Promise<void> {
     await this.#writing;
-    if (this.#pendingBytes === 0) return;
-    const blob = new Blob(this.#pending);
-    this.#pending = [];
-    this.#flushed += this.#pendingBytes;
-    this.#pendingBytes = 0;
-    if (this.problem) return void this.#memory.push(blob);
-    const place = [this.key, this.#chunks];
-    const { name, bytes } = this;
-    const row: PartialRow = { name, bytes, chunks: this.#chunks + 1, loaded: this.#flushed, hash: this.hasher.save() };
+    if (this.#filled === 0) return;
+    const index = this.#flushed / CHUNK_BYTES;
+    // A view would be stored with the whole buffer behind it.
+    const chunk = this.#filled === CHUNK_BYTES ? this.#chunk : this.#chunk.slice(0, this.#filled);
+    [this.#chunk, this.#other] = [this.#other, this.#chunk];
+    this.#flushed += this.#filled;
+    this.#filled = 0;
+    if (this.problem) return void this.#memory.set(index, chunk.slice());
+    const row: PartialRow = { name: this.name, bytes: this.bytes, loaded: this.#flushed, hash: this.hasher.save() };
     this.#writing = this.store("readwrite", async ({ chunks, partials }) => {
-      await done(chunks.put(blob, place));
-      await done(partials.put(row, this.key));
-    }).then(
-      () => void this.#chunks++,
-      (error: unknown) => {
-        this.problem = (error as Error | null)?.name === "QuotaExceededError" ? "quota" : "unavailable";
-        this.#memory.push(blob);
-      },
-    );
+      await Promise.all([done(chunks.put(chunk, [this.key, index])), done(partials.put(row, this.key))]);
+    }).catch((error: unknown) => {
+      this.problem = problemOf(error);
+      this.#memory.set(index, chunk.slice());
+    });
   }
 
   async digest(): Promise<string> {
     await this.#flush();
     await this.#writing;
-    // A digest ends the hash; a second look at the same bytes must still be possible.
-    const state = this.hasher.save();
-    const sha256 = this.hasher.digest();
-    this.hasher.load(state);
-    return sha256;
+    return this.hasher.digest();
   }
 
-  /** From the disk and from memory, in order; null: chunks were deleted meanwhile. */
-  async whole(): Promise<Blob | null> {
+  /** From the disk and from memory; null: chunks were deleted meanwhile. */
+  async whole(): Promise<ChunkSource | null> {
     await this.#writing;
-    let kept: Blob[] = [];
-    if (this.#chunks > 0) kept = await this.store("readonly", ({ chunks }) => done(chunks.getAll(chunksOf(this.key)) as IDBRequest<Blob[]>)).catch(() => []);
-    const blob = new Blob([...kept, ...this.#memory]);
-    return blob.size === this.loaded ? blob : null;
+    const kept = await this.store("readonly", ({ chunks }) => done(chunks.count(chunksOf(this.key)))).catch(() => 0);
+    return kept + this.#memory.size === countOf(this.bytes) ? new ChunkSource(this.store, this.key, this.name, this.bytes, this.#memory) : null;
   }
 
   async reset(): Promise<void> {
     await this.#writing;
     this.hasher.init();
-    this.#pending = [];
-    this.#memory = [];
-    this.#pendingBytes = this.#flushed = this.#chunks = 0;
+    this.#memory.clear();
+    this.#filled = this.#flushed = 0;
     try {
       await this.store("readwrite", async ({ partials, chunks }) => {
         await done(partials.delete(this.key));
         await done(chunks.delete(chunksOf(this.key)));
       });
     } catch (error) {
-      this.problem = (error as Error | null)?.name === "QuotaExceededError" ? "quota" : "unavailable";
+      this.problem = problemOf(error);
     }
   }
 }

@@ -2,7 +2,7 @@
 import { sha256 as sha256Of } from "hash-wasm";
 import type { HubProgress } from "../threads/hub.ts";
 import { isLabError, LabError } from "../lib/error.ts";
-import type { Cache } from "./cache.ts";
+import type { Cache, Stored } from "./cache.ts";
 import { download, downloadInto, type Wanted } from "./download.ts";
 import { Gate } from "./gate.ts";
 import type { FolderFile } from "./sources/source.ts";
@@ -13,8 +13,7 @@ export interface Warning {
 }
 
 /** A file on the disk (or, where that is full, in memory), read a range at a time. */
-export interface Stored {
-  readonly blob: Blob;
+export interface StoredFile extends Stored {
   readonly sha256: string;
   /** Bytes that came over the network for it. */
   readonly downloaded: number;
@@ -30,7 +29,7 @@ export class Shelf {
   /** What should be told once, newest last. */
   readonly warnings: Warning[] = [];
   private readonly underway = new Map<string, Promise<FolderFile>>();
-  private readonly stored = new Map<string, Promise<Stored>>();
+  private readonly stored = new Map<string, Promise<StoredFile>>();
   private readonly lists = new Map<string, Promise<string>>();
   private readonly gate = new Gate(AT_ONCE);
 
@@ -60,7 +59,7 @@ export class Shelf {
   }
 
   /** A file too large to be held whole: chunk by chunk to the disk. One tab at a time fetches it; the others then find it. */
-  large(wanted: Wanted & { sha256: string; bytes: number }, onProgress?: HubProgress): Promise<Stored> {
+  large(wanted: Wanted & { sha256: string; bytes: number }, onProgress?: HubProgress): Promise<StoredFile> {
     const key = wanted.sha256;
     const running = this.stored.get(key);
     if (running) return running.then((file) => ({ ...file, downloaded: 0 }));
@@ -69,11 +68,11 @@ export class Shelf {
     return call;
   }
 
-  private async fetchLarge(key: string, wanted: Wanted & { bytes: number }, onProgress?: HubProgress): Promise<Stored> {
-    const found = await this.cache.blob(key);
+  private async fetchLarge(key: string, wanted: Wanted & { bytes: number }, onProgress?: HubProgress): Promise<StoredFile> {
+    const found = await this.cache.open(key);
     if (found) {
-      onProgress?.({ file: wanted.name, state: "cached", loaded: found.size, total: found.size });
-      return { blob: found, sha256: key, downloaded: 0 };
+      onProgress?.({ file: wanted.name, state: "cached", loaded: wanted.bytes, total: wanted.bytes });
+      return { ...found, sha256: key, downloaded: 0 };
     }
     for (let again = false; ; again = true) {
       const partial = await this.cache.begin(key, wanted.name, wanted.bytes);
@@ -83,7 +82,7 @@ export class Shelf {
       const committed = await this.cache.commit(partial);
       if (committed) {
         if (committed.kept.problem) await this.warn(committed.kept.problem, wanted.name);
-        return { blob: committed.blob, sha256, downloaded: wanted.bytes - before };
+        return { ...committed.stored, sha256, downloaded: wanted.bytes - before };
       }
       // Its chunks were deleted while it downloaded (storage cleared).
       if (again) throw new LabError("quota", `${wanted.name} could not be kept: the browser's storage was emptied twice while it downloaded. Try again.`, { details: { file: wanted.name } });

@@ -61,3 +61,7 @@ export function openStore(database: string): Store {
     }
   };
 }
+
+export function problemOf(error: unknown): "quota" | "unavailable" {
+  return (error as Error | null)?.name === "QuotaExceededError" ? "quota" : "unavailable";
+}
