@@ -7,13 +7,16 @@ export type { FolderOptions, Lab, LabOptions, RunHandle, RunOptions } from "./la
 export { LabError, isLabError } from "./lib/error.ts";
 export type { LabErrorCode } from "./lib/error.ts";
 export type { DeviceInfo, LabEvent, ModelCard, OnEvent, Phase, Plane, TaskCard, TraceRow } from "./threads/events.ts";
-export type { Answer, ExportedFile, Journal, Prepared, Which } from "./threads/merge.ts";
+export type { Answer, ExportedFile, Journal, LayerStatistics, Prepared, Remerged, Statistics, Which } from "./threads/merge.ts";
 export type { CachedFile, MountedFile, Preflight, PreflightModel, PreflightOrder, PreflightProblem, ZooFamily } from "./threads/hub.ts";
 export type { FolderFile, FolderPlan, FolderResult, SinkOrder } from "./threads/streaming.ts";
 export type { Candidate } from "./search/types.ts";
 export { parseRecipe, recipeJsonSchema } from "./recipe/schema.ts";
 export type { Recipe, RecipeInput } from "./recipe/schema.ts";
+export { METHOD_NAMES, methodSpec } from "./recipe/merge.ts";
+export type { MergeInput, MergeOrder, MethodName, MethodSpec, ParameterSpec } from "./recipe/merge.ts";
 export { readMergekit } from "./recipe/mergekit/read.ts";
+export { statisticsCsv } from "./recipe/statisticsCsv.ts";
 export { parseReport, reportJsonSchema, scoresCsv } from "./recipe/report.ts";
 export type { Report } from "./recipe/report.ts";
 export { resultSentence } from "./recipe/sentence.ts";

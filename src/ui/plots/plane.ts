@@ -14,7 +14,7 @@ export interface Place {
 /** One row over the columns. Of coefficients that differ by segment the plain mean is shown; resident weights have none. */
 export function rowOf(candidate: Candidate): readonly number[] | null {
   if (candidate.kind === "coefficients") return candidate.values;
-  if (candidate.kind === "resident" || candidate.values.length === 0) return null;
+  if (candidate.kind === "resident" || candidate.kind === "method" || candidate.values.length === 0) return null;
   const rows = candidate.values;
   return (rows[0] ?? []).map((_, column) => rows.reduce((sum, row) => sum + (row[column] ?? 0), 0) / rows.length);
 }

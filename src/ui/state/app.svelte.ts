@@ -1,8 +1,10 @@
 /** The page's whole state: which run is shown, what may be pressed, and what went wrong. Weights are never here. */
-import { isLabError, type DeviceInfo, type Journal, type Lab, type LabEvent, type Plane, type Recipe, type RunHandle, type ZooFamily } from "../../index.ts";
+import { isLabError, parseRecipe, type DeviceInfo, type Journal, type Lab, type LabEvent, type Plane, type Recipe, type RunHandle, type Statistics, type ZooFamily } from "../../index.ts";
 import { averageRow, rowOf } from "../plots/plane.ts";
 import { swarmMap } from "../plots/swarmMap.ts";
 import { s } from "../strings.ts";
+import { Folders } from "./folders.svelte.ts";
+import { Formula } from "./formula.svelte.ts";
 import { Landscape, PROBE_SAMPLES } from "./landscape.svelte.ts";
 import { Player } from "./player.svelte.ts";
 import { journalOf, LastRun, Recorder, type Recording } from "./recording.ts";
@@ -29,6 +31,12 @@ export class App {
   readonly tryIt = new TryIt();
   readonly theme = new Theme();
   readonly link = new SharedLink();
+  readonly formula = new Formula();
+  readonly folders = new Folders();
+
+  /** What the middle of the page shows. */
+  view = $state<"swarm" | "formula" | "before">("swarm");
+  statistics = $state.raw<Statistics | null>(null);
 
   families = $state.raw<readonly ZooFamily[]>([]);
   device = $state.raw<DeviceInfo | null>(null);
@@ -43,6 +51,7 @@ export class App {
   axes = $state.raw<[string, string] | null>(null);
   #ownPlane = $state.raw<Plane | null>(null);
   #preparedFor: Recipe | null = null;
+  #lookedAt: Recipe | null = null;
   #handle: RunHandle | null = null;
   #recorder: Recorder | null = null;
   #lastRun: LastRun;
@@ -206,6 +215,49 @@ export class App {
     void this.#lastRun.forget();
   }
 
+  /** A slider moves: drawings are answered anew, nothing is scored yet. */
+  formulaMoved(): void {
+    if (this.busy) return;
+    this.formula.preview(this.lab, this.settings.recipe, () => this.#ready());
+    if (this.tryIt.image) this.drawn(this.tryIt.image);
+  }
+
+  formulaLetGo(): void {
+    if (this.busy) return;
+    this.formulaMoved();
+    void this.formula.measure(this.lab, this.settings.recipe, () => this.#ready());
+  }
+
+  compares(method: string): boolean {
+    return this.settings.whole.compare.some((run) => run.id === method.replaceAll("_", "-"));
+  }
+
+  /** The formula stands beside the next search's winner, tested on the same unseen samples. */
+  compareFormula(): void {
+    const { whole, experts } = this.settings;
+    const run = { ...this.formula.run(experts), id: this.formula.method.replaceAll("_", "-") };
+    try {
+      this.settings.whole = parseRecipe({ ...whole, compare: [...whole.compare, run] });
+    } catch (problem) {
+      this.#fail(problem);
+    }
+  }
+
+  /** Facts of the models that are set, once for each set of them. */
+  async lookBefore(): Promise<void> {
+    const recipe = this.settings.recipe;
+    if (this.busy || this.#lookedAt === recipe || !this.settings.ready) return;
+    this.#lookedAt = recipe;
+    this.statistics = null;
+    try {
+      await this.#ready();
+      this.statistics = await this.lab.statistics();
+    } catch (problem) {
+      this.#lookedAt = null;
+      this.#fail(problem);
+    }
+  }
+
   drawn(image: Uint8Array | null): void {
     const { tasks } = this.shownRecipe ?? this.settings.recipe;
     if (!tasks.some((task) => task.id === this.tryIt.task)) this.tryIt.task = tasks[0]?.id ?? null;
@@ -232,20 +284,29 @@ export class App {
 
   /** Base, experts, average and the best there is, as the engine knows them. */
   async #asked(): Promise<readonly Asked[]> {
-    const recipe = this.shownRecipe ?? this.settings.recipe;
-    if (this.#preparedFor === null || (!this.busy && this.#preparedFor !== recipe)) {
-      const prepared = await this.lab.prepare(recipe);
-      this.#loaded(recipe, prepared.columns, prepared.device);
-    }
+    const byHand = this.view === "formula";
+    const recipe = byHand ? this.settings.recipe : (this.shownRecipe ?? this.settings.recipe);
+    await this.#ready(recipe);
     const experts = (this.#preparedFor ?? recipe).experts.map((e) => e.id);
     // What people look at first is asked first.
     const asked: Asked[] = [];
+    if (byHand && this.formula.check(recipe) === null) asked.push({ id: "formula", which: { candidate: this.formula.candidate(experts) } });
     const best = this.run.best;
     if (this.canTake && this.exportId) asked.push({ id: "merge", which: { id: this.exportId } });
     else if (best && rowOf(best.candidate)?.length === this.columns.length) asked.push({ id: "merge", which: { candidate: best.candidate } });
     asked.push({ id: "average", which: { candidate: { kind: "coefficients", values: averageRow(this.columns, experts) } } });
     for (const id of ["base", ...experts]) asked.push({ id, which: { id } });
     return asked;
+  }
+
+  /** The models of a recipe are there; says which columns coefficients are over. */
+  async #ready(recipe: Recipe = this.settings.recipe): Promise<readonly string[]> {
+    if (this.#preparedFor === null || (!this.busy && this.#preparedFor !== recipe)) {
+      const prepared = await this.lab.prepare(recipe);
+      if (this.#preparedFor !== recipe) this.formula.forget();
+      this.#loaded(recipe, prepared.columns, prepared.device);
+    }
+    return this.columns;
   }
 
   async #survey(): Promise<void> {
