@@ -1,12 +1,13 @@
 /** The lab: two workers, a watchdog over them, and runs that survive their loss. */
 import { ThreadedLab } from "./lab/threaded.ts";
 import type { Report } from "./recipe/report.ts";
+import type { MergeOrder } from "./recipe/merge.ts";
 import type { Recipe, RecipeInput } from "./recipe/schema.ts";
 import type { Candidate } from "./search/types.ts";
 import type { DeviceInfo, OnEvent, Plane } from "./threads/events.ts";
 import type { CachedFile, MountedFile, Preflight, PreflightOrder, ZooFamily } from "./threads/hub.ts";
 import type { FolderOrder, FolderPlan, FolderResult } from "./threads/streaming.ts";
-import type { Answer, ExportedFile, Journal, Prepared, Which } from "./threads/merge.ts";
+import type { Answer, ExportedFile, Journal, Prepared, Remerged, Statistics, Which } from "./threads/merge.ts";
 
 export interface LabOptions {
   /** Where `zoo/` lies; relative to the page. Default "./". */
@@ -75,6 +76,12 @@ export interface Lab {
   mount(reference: string, files: MountedFile[]): Promise<void>;
   predict(image: Uint8Array, models: Which[], task?: string | null): Promise<Answer[]>;
   probe(candidate: Candidate, count: number): Promise<{ fitness: number | null; tasks: Record<string, number> }>;
+  /** Merges what is loaded by any data-free method and scores nothing: for a slider that is being dragged. */
+  remerge(merge: MergeOrder): Promise<Remerged>;
+  /** The formula of such a merge, its numbers filled in. */
+  formula(merge: MergeOrder): Promise<string>;
+  /** What can be said of the loaded experts before they are merged, by layer and by tensor. */
+  statistics(): Promise<Statistics>;
   plane(axes?: [string, string] | null): Promise<Plane | null>;
   export(id: string): Promise<ExportedFile[]>;
   predictions(): Promise<string>;

@@ -6,11 +6,12 @@ import * as Comlink from "comlink";
 import type { FolderOptions, Lab, LabOptions, RunHandle, RunOptions } from "../lab.ts";
 import { LabError, cancelled, isLabError } from "../lib/error.ts";
 import { parseRecipe, type Recipe, type RecipeInput } from "../recipe/schema.ts";
+import type { MergeOrder } from "../recipe/merge.ts";
 import type { Report } from "../recipe/report.ts";
 import type { Candidate } from "../search/types.ts";
 import type { DeviceInfo, LabEvent, OnEvent, Plane } from "../threads/events.ts";
 import type { Preflight, PreflightOrder, ZooFamily, MountedFile } from "../threads/hub.ts";
-import type { Answer, ExportedFile, Prepared, Which } from "../threads/merge.ts";
+import type { Answer, ExportedFile, Prepared, Remerged, Statistics, Which } from "../threads/merge.ts";
 import type { FolderPlan, FolderResult } from "../threads/streaming.ts";
 import { FolderMerges } from "./folders.ts";
 import { Hung, Watchdog } from "./watchdog.ts";
@@ -109,6 +110,18 @@ export class ThreadedLab implements Lab {
 
   async probe(candidate: Candidate, count: number) {
     return (await this.#mergeThread()).service.probe(candidate, count);
+  }
+
+  async remerge(merge: MergeOrder): Promise<Remerged> {
+    return (await this.#mergeThread()).service.remerge(merge);
+  }
+
+  async formula(merge: MergeOrder): Promise<string> {
+    return (await this.#mergeThread()).service.formula(merge);
+  }
+
+  async statistics(): Promise<Statistics> {
+    return (await this.#mergeThread()).service.statistics();
   }
 
   async plane(axes: [string, string] | null = null): Promise<Plane | null> {
