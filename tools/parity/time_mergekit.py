@@ -53,7 +53,7 @@ def pss(pid):
         return (0, 0)
 
 
-def measure(command, cwd=None, every_s=0.05):
+def measure(command, cwd=None, every_s=0.2):
     """Seconds, processor seconds, peak PSS, peak anonymous PSS, exit code."""
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     errors = tempfile.TemporaryFile()
