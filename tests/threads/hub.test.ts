@@ -56,7 +56,7 @@ test("another thread gets a door of its own, and errors keep their code through 
   expect((await door.model("zoo/tiny/base")).title).toBe("Base");
   const error: unknown = await door.model("owner/name").catch((e: unknown) => e);
   expect(error).toBeInstanceOf(LabError);
-  expect(error).toMatchObject({ code: "unknown-model" });
+  expect(error).toMatchObject({ code: "not-found" });
   port2.close();
 });
 
