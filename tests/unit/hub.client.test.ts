@@ -13,6 +13,9 @@ import type { HubOptions } from "../../src/threads/hub.ts";
 import { bytesOf, read } from "../fixtures/onnx/load.ts";
 import { type LocalHub, openLocalHub } from "../fixtures/hub/local.ts";
 
+// Files of 20 MiB through a stand-in for IndexedDB: a busy machine takes seconds for each.
+vi.setConfig({ testTimeout: 60_000 });
+
 let local: LocalHub;
 let visits = 0;
 const MiB = 1 << 20;
