@@ -37,6 +37,7 @@ export function evaluate(expression: Expression, inputs: readonly Float32Array[]
       case "min": return each((i) => Math.min(at(a, i), at(b, i)));
       case "max": return each((i) => Math.max(at(a, i), at(b, i)));
       case "abs": return each((i) => Math.abs(at(a, i)));
+      case "flag": return a;
       case "select": return each((i) => (at(a, i) ? at(b, i) : at(c, i)));
       case "bf16": return each((i) => f32FromBf16(bf16FromF32(at(a, i))));
       case "f16": return each((i) => f32FromF16(f16FromF32(at(a, i))));

@@ -49,7 +49,7 @@ export class GpuExecutor implements Executor {
     this.#layout = gpu.device.createPipelineLayout({ bindGroupLayouts: [this.#groups] });
   }
 
-  async open(geometry: Geometry, source: TensorSource, options: { chunkElements?: number; signal?: AbortSignal }): Promise<Passes> {
+  async open(geometry: Geometry, source: TensorSource, options: { chunkElements?: number; signal?: AbortSignal }): Promise<GpuPasses> {
     let leave = () => {};
     const before = this.#turn;
     this.#turn = new Promise((resolve) => (leave = resolve));
@@ -98,7 +98,8 @@ interface Laid {
   readonly words: GPUBuffer;
 }
 
-class GpuPasses implements Passes {
+/** One tensor on the GPU. */
+export class GpuPasses implements Passes {
   readonly length: number;
   readonly #executor: GpuExecutor;
   readonly #gpu: Gpu;
@@ -207,6 +208,20 @@ class GpuPasses implements Passes {
     }
     this.#release(out, partials, laid.words);
     return { sums: total, counts: tally };
+  }
+
+  /** `store` into a buffer (16 bytes a vec4, as long as the tensor): it stays on the GPU. Only for a tensor whose inputs are kept whole. */
+  async keep(store: Float, out: GPUBuffer): Promise<void> {
+    if (!this.#whole) throw new LabError("out-of-memory", `${this.#name} is too large to be merged on the GPU in one piece.`);
+    const laid = this.#lay({ store });
+    const pipeline = this.#executor.pipeline("pass", laid.plan, () => passKernel(laid.plan));
+    for await (const { from, to } of this.#chunks(laid.plan, this.length)) {
+      const tiles = Math.ceil((to - from) / TILE);
+      const chances = this.#chances(laid.plan, { from, to });
+      this.#dispatch(pipeline, { begin: from, end: to, first: from, tiles }, [laid.words, out, null, chances], tiles);
+      this.#release(chances);
+    }
+    this.#release(laid.words);
   }
 
   /** What is written at once where the inputs are whole. */

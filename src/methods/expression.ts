@@ -31,7 +31,7 @@ export interface RankedMask {
 
 export type Mask = RandomMask | RankedMask;
 
-export type FloatOp = "input" | "number" | "perRow" | "perColumn" | "add" | "sub" | "mul" | "div" | "min" | "max" | "abs" | "select" | "bf16" | "f16";
+export type FloatOp = "input" | "number" | "perRow" | "perColumn" | "add" | "sub" | "mul" | "div" | "min" | "max" | "abs" | "flag" | "select" | "bf16" | "f16";
 export type TruthOp = "gt" | "ge" | "eq" | "and" | "or" | "not" | "inTop" | "kept" | "differ" | "finite";
 
 interface Node {
@@ -70,6 +70,8 @@ export const div = (a: Float, b: Float) => (b.op === "number" && b.at === 1 ? a 
 export const min = (a: Float, b: Float) => float("min", [a, b]);
 export const max = (a: Float, b: Float) => float("max", [a, b]);
 export const abs = (a: Float) => float("abs", [a]);
+/** 1 where true, 0 elsewhere. */
+export const flag = (condition: Truth) => float("flag", [condition]);
 export const select = (condition: Truth, yes: Float, no: Float) => float("select", [condition, yes, no]);
 /** Rounded to the nearest bfloat16 or float16, ties to even. */
 export const bf16 = (a: Float) => float("bf16", [a]);

@@ -3,7 +3,7 @@
  * A method of it is its choice of the first and the third.
  */
 import { consensus } from "./consensus.ts";
-import { and, eq, type Float, mul, not, number, select } from "./expression.ts";
+import { and, eq, flag, type Float, mul, not, number, select } from "./expression.ts";
 import { baseOf, type Method, type Tensor } from "./method.ts";
 import { sparsified } from "./sparsify/rescale.ts";
 import type { Sparsifier } from "./sparsify/sparsify.ts";
@@ -39,7 +39,7 @@ function plain({ arithmetic: a, parameters }: Tensor, vectors: readonly Float[],
 
 function elected(tensor: Tensor, vectors: readonly Float[], weights: readonly number[]): Float {
   const { arithmetic: a, parameters } = tensor;
-  const counts = consensus(a, vectors).map((keep) => select(keep, number(1), number(0)));
+  const counts = consensus(a, vectors).map((keep) => flag(keep));
   const mixed = a.sum(vectors.map((vector, i) => mul(vector, counts[i] as Float)));
   watchErased(tensor, mixed);
   if (!parameters["normalize"]) return mixed;

@@ -6,7 +6,7 @@ import { LabError } from "../lib/error.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { settle, type Settled } from "./check.ts";
 import type { Executor, Passes } from "./executor.ts";
-import { abs, and, inTop, mul, not, number, select as choose } from "./expression.ts";
+import { abs, and, flag, inTop, mul, not } from "./expression.ts";
 import { type Model, modelsOf } from "./method.ts";
 import { ALL, NOTHING } from "./sparsify/cuts.ts";
 import { RadixSelect } from "./sparsify/select.ts";
@@ -110,7 +110,7 @@ async function modelCuts(first: TensorJob, jobs: readonly TensorJob[], each: (us
     const asked = found.filter(({ count }) => count > 0);
     const strictly = asked.map(({ position, threshold }) => inTop(deltaOf(position), { threshold, below: 0 }));
     const equal = asked.map(({ position, threshold }, i) => and(inTop(deltaOf(position), { threshold, below: ALL }), not(strictly[i]!))); // one each
-    const above = asked.map(({ position }, i) => mul(abs(deltaOf(position)), choose(strictly[i]!, number(1), number(0)))); // one each
+    const above = asked.map(({ position }, i) => mul(abs(deltaOf(position)), flag(strictly[i]!))); // one each
     const { sums, counts } = await passes.totals([...cut.map(({ position }) => abs(deltaOf(position))), ...above], equal);
     cut.forEach(({ position }, i) => (dense[position] = (dense[position] as number) + (sums[i] as number)));
     for (const [i, target] of asked.entries()) {

@@ -22,7 +22,7 @@ export interface BenchRow {
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 
 /** Milliseconds of each job: `rounds` times, one after the other, the first round to warm up. */
-async function interleaved<K extends string>(gpu: Gpu, jobs: Record<K, () => void | Promise<unknown>>, rounds = 7): Promise<Record<K, number>> {
+export async function interleaved<K extends string>(gpu: Gpu, jobs: Record<K, () => void | Promise<unknown>>, rounds = 7): Promise<Record<K, number>> {
   const times = Object.fromEntries(Object.keys(jobs).map((name) => [name, []])) as unknown as Record<K, number[]>;
   for (let round = 0; round <= rounds; round++) {
     for (const name of Object.keys(jobs) as K[]) {
@@ -56,7 +56,7 @@ function submit(gpu: Gpu, encode: (pass: GPUComputePassEncoder) => void): void {
 }
 
 /** A copy kernel that moves `bytes` in all: half in, half out. */
-function copier(gpu: Gpu, bytes: number) {
+export function copier(gpu: Gpu, bytes: number) {
   const size = Math.min(Math.ceil(bytes / 2 / 16) * 16, gpu.limits.maxStorageBufferBindingSize & ~15);
   const [from, to] = ["copy from", "copy to"].map((label) => gpu.buffer(label, size, GPUBufferUsage.STORAGE)) as [GPUBuffer, GPUBuffer];
   return {
@@ -67,7 +67,7 @@ function copier(gpu: Gpu, bytes: number) {
 }
 
 /** Bytes a second of a job over those of a copy of as many bytes. */
-function bandwidthRow(name: string, bytes: number, ms: number, copyBytes: number, copyMs: number, goal: BenchRow["goal"]): BenchRow {
+export function bandwidthRow(name: string, bytes: number, ms: number, copyBytes: number, copyMs: number, goal: BenchRow["goal"]): BenchRow {
   const gbs = (b: number, t: number) => b / t / 1e6;
   const details = { gigabytesPerSecond: gbs(bytes, ms), copyGigabytesPerSecond: gbs(copyBytes, copyMs), ms, copyMs, bytes };
   return { name, value: gbs(bytes, ms) / gbs(copyBytes, copyMs), unit: "× copy bandwidth", goal, details };

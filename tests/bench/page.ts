@@ -2,6 +2,7 @@
 import { requestDevice, type Gpu } from "../../src/gpu/device.ts";
 import * as kernels from "./kernels.ts";
 import type { BenchRow } from "./kernels.ts";
+import { benchMethods } from "./methods.ts";
 import { benchCandidate, benchQuick, benchScoring } from "./scoring.ts";
 
 const assets = new URL("./", document.baseURI);
@@ -11,6 +12,7 @@ const benches = {
   update: (gpu: Gpu) => kernels.benchUpdate(gpu),
   memory: (gpu: Gpu) => kernels.benchMemory(gpu),
   turnaround: (gpu: Gpu) => kernels.benchTurnaround(gpu),
+  methods: (gpu: Gpu) => benchMethods(gpu),
   "candidate-wasm": (gpu: Gpu) => benchCandidate("wasm", gpu, assets),
   "candidate-webgpu": (gpu: Gpu) => benchCandidate("webgpu", gpu, assets),
   "scoring-wasm": (gpu: Gpu) => benchScoring("wasm", gpu, assets, 50, 40),

@@ -1,5 +1,5 @@
 /** θ₀ + Σ δᵢ where one model changed the element, Σ δᵢ/count where several did (arXiv 2601.13572). */
-import { div, mul, number, select } from "../expression.ts";
+import { div, flag, mul } from "../expression.ts";
 import { baseOf, type Method } from "../method.ts";
 import { changesOf } from "./shared.ts";
 
@@ -9,6 +9,6 @@ export const ram: Method = (tensor) => {
   if (models.length === 0) return base;
   const { changed, count } = changesOf(tensor);
   // Where the count is 1 the quotient is the change itself.
-  const parts = models.map(({ delta }, i) => a.round(div(mul(delta, select(changed[i]!, number(1), number(0))), count))); // one truth a model
+  const parts = models.map(({ delta }, i) => a.round(div(mul(delta, flag(changed[i]!)), count))); // one truth a model
   return a.add(base, a.sum(parts));
 };

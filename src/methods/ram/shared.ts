@@ -1,5 +1,5 @@
 /** What both RAM methods begin with: who changed an element, and how many did. */
-import { abs, eq, type Float, gt, max, number, select, sum, type Truth } from "../expression.ts";
+import { abs, eq, flag, type Float, gt, max, number, sum, type Truth } from "../expression.ts";
 import type { Tensor } from "../method.ts";
 
 export interface Changes {
@@ -16,6 +16,6 @@ export interface Changes {
 export function changesOf({ arithmetic: a, models, parameters }: Tensor): Changes {
   const epsilon = number(a.scalar(parameters["epsilon"] as number));
   const changed = models.map(({ delta }) => gt(abs(delta), epsilon));
-  const count = sum(changed.map((truth) => select(truth, number(1), number(0))));
+  const count = sum(changed.map((truth) => flag(truth)));
   return { changed, alone: eq(count, number(1)), count: max(count, number(1)), several: gt(count, number(1)) };
 }

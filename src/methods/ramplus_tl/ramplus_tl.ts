@@ -1,5 +1,5 @@
 /** As ram, with what model i alone changed × (1 + r·clamp(sharedᵢ/aloneᵢ, 0, α)), counted in the tensor (arXiv 2601.13572). */
-import { add, and, div, mul, number, select, sum } from "../expression.ts";
+import { add, and, div, flag, mul, number, sum } from "../expression.ts";
 import { baseOf, type Method } from "../method.ts";
 import { changesOf } from "../ram/shared.ts";
 
@@ -13,9 +13,9 @@ export const ramplusTl: Method = async (tensor) => {
   const parts = models.map(({ delta }, i) => {
     const ratio = (counts[2 * i] as number) / Math.max(counts[2 * i + 1] as number, epsilon);
     const factor = 1 + Math.fround(r * Math.min(Math.max(Math.fround(ratio), 0), alpha));
-    const change = mul(delta, select(changed[i]!, number(1), number(0))); // one truth a model
-    const own = mul(mul(change, select(alone, number(1), number(0))), number(factor));
-    return add(own, a.round(div(mul(change, select(several, number(1), number(0))), count)));
+    const change = mul(delta, flag(changed[i]!)); // one truth a model
+    const own = mul(mul(change, flag(alone)), number(factor));
+    return add(own, a.round(div(mul(change, flag(several)), count)));
   });
   // The factors are f32, so from here on everything is, up to the last rounding.
   return add(base, sum(parts));

@@ -1,6 +1,6 @@
 /** Select where models vary most, weigh each by its energy, erase minority signs (arXiv 2408.07990). */
 import { consensus } from "../consensus.ts";
-import { add, type Cut, eq, type Float, inTop, max, mul, not, number, select, sub } from "../expression.ts";
+import { add, type Cut, eq, flag, type Float, inTop, max, mul, not, number, sub } from "../expression.ts";
 import { baseOf, type Method, type Tensor } from "../method.ts";
 import { cutsOf } from "../sparsify/cuts.ts";
 
@@ -14,7 +14,7 @@ export const sce: Method = async (tensor) => {
   if (models.length === 0) return base;
   const vectors = await selected(tensor);
   const weights = await energies(tensor, vectors);
-  const erased = consensus(a, vectors).map((keep, i) => mul(select(keep, number(1), number(0)), number(weights[i] as number)));
+  const erased = consensus(a, vectors).map((keep, i) => mul(flag(keep), number(weights[i] as number)));
   const merged = a.sum(vectors.map((vector, i) => a.mul(vector, erased[i] as Float)));
   return a.add(base, a.div(merged, max(a.sum(erased), number(a.scalar(LEAST_DIVISOR)))));
 };
@@ -28,7 +28,7 @@ async function selected({ arithmetic: a, models, parameters, passes }: Tensor): 
   const keep = Math.trunc(Math.fround(Math.fround(varied) * Math.fround(share)));
   if (keep === 0) return deltas.map((delta) => mul(delta, number(0)));
   const [[cut]] = (await cutsOf(passes, [{ of: spread, keep: [keep] }])) as [[Cut]];
-  const top = select(inTop(spread, cut), number(1), number(0));
+  const top = flag(inTop(spread, cut));
   return deltas.map((delta) => mul(delta, top));
 }
 

@@ -8,11 +8,11 @@ import type { Kept } from "./sparsify.ts";
 /** Norms below it are left alone. */
 const LEAST_NORM = 1e-7;
 
-/** δ where kept, else 0 (a NaN stays one, kept or not). */
+/** δ where kept, else 0. */
 export function masked(delta: Float, keep: Kept): Float {
   if (keep === "all") return delta;
   if (keep === "none") return number(0);
-  return mul(delta, select(keep, number(1), number(0)));
+  return select(keep, delta, number(0));
 }
 
 /** The sparsified task vectors of all models. */

@@ -79,6 +79,7 @@ export function compile(plan: Plan): Uint8Array<ArrayBuffer> {
       case "or": two(simd.or); break;
       case "not": arg(0).simd(simd.not); break;
       case "differ": two(simd.i32Ne); break;
+      case "flag": arg(0).splat(0x3f800000).simd(simd.and); break;
       case "select":
         arg(1);
         arg(2);

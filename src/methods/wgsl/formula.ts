@@ -34,6 +34,8 @@ struct Parameters {
 export function wgslOf(plan: Plan, aligned: boolean): string {
   const at = wordCounts(plan);
   const { store, sums = [], counts = [] } = plan.formula;
+  // A product with 0 or 1 is exact, fused or not.
+  const summed = new Set(plan.nodes.flatMap(({ op, args }) => (op === "add" || op === "sub" ? args : [])));
   const name = (node: Expression) => `v${plan.place.get(node)}`;
   const lines = plan.nodes.map((node) => `  let ${name(node)} = ${text(node)};`);
   function text(node: Expression): string {
@@ -46,11 +48,12 @@ export function wgslOf(plan: Plan, aligned: boolean): string {
       case "perColumn": return `series(${at.rows}u + ${plan.rows.length}u * p.rows + ${slot}u * p.slice, e % p.slice)`;
       case "add": return `${a} + ${b}`;
       case "sub": return `${a} - ${b}`;
-      case "mul": return `apart(${a} * ${b})`;
+      case "mul": return summed.has(node) && !node.args.some(({ op }) => op === "flag") ? `apart(${a} * ${b})` : `${a} * ${b}`;
       case "div": return `${a} / ${b}`;
       case "min": return `min(${a}, ${b})`;
       case "max": return `max(${a}, ${b})`;
       case "abs": return `abs(${a})`;
+      case "flag": return `select(vec4<f32>(), vec4<f32>(1.0), ${a})`;
       case "select": return `select(${c}, ${b}, ${a})`;
       case "bf16": return `bf16(${a})`;
       case "f16": return `f16_(${a})`;
@@ -248,17 +251,19 @@ var<workgroup> none: atomic<u32>;
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let tile = wid.x + wid.y * 65535u;
+  var zeros = 0u;
   for (var g = 0u; g < 4u; g++) {
     let e = p.begin + 1024u * tile + 4u * (lane + 64u * g) + vec4<u32>(0u, 1u, 2u, 3u);
     if (tile < p.tiles && e.x < p.end) {
       let bits = bitcast<vec4<u32>>(make(e).store);
       let keys = ${signed ? "select(bits | vec4<u32>(0x80000000u), ~bits, (bits >> vec4<u32>(31u)) == vec4<u32>(1u))" : "bits"};
-      for (var i = 0u; i < 4u && e[i] < p.end; i++) {
-        ${half === "high" ? "let bin = keys[i] >> 16u;" : "if ((keys[i] >> 16u) != p.high) { continue; }\n        let bin = keys[i] & 0xffffu;"}
-        if (bin == 0u) { atomicAdd(&none, 1u); } else { atomicAdd(&bins[bin], 1u); }
-      }
+${["x", "y", "z", "w"].map((lane) => `      if (e.${lane} < p.end${half === "low" ? ` && (keys.${lane} >> 16u) == p.high` : ""}) {
+        let bin = keys.${lane} ${half === "high" ? ">> 16u" : "& 0xffffu"};
+        if (bin == 0u) { zeros++; } else { atomicAdd(&bins[bin], 1u); }
+      }`).join("\n")}
     }
   }
+  if (zeros > 0u) { atomicAdd(&none, zeros); }
   workgroupBarrier();
   if (lane == 0u && atomicLoad(&none) > 0u) { atomicAdd(&bins[0], atomicLoad(&none)); }
 }
