@@ -1,7 +1,9 @@
 /** The basis in memory: the definition of what `basis.gpu.ts` does, and the path where there is no WebGPU. */
+import { addLowRank, type LowRank } from "../checkpoint/lora/factors.ts";
 import { LabError } from "../lib/error.ts";
 import { Factors } from "./coefficients.ts";
 import { type Columns, readColumns } from "./columns.ts";
+import { checkFactors } from "./lowrank/lowrank.ts";
 import { materialise } from "./materialise/materialise.cpu.ts";
 import { addBlocks, type Reduction, reduceBlocks } from "./reduce/reduce.cpu.ts";
 import { conflictBlocks } from "./signs/signs.cpu.ts";
@@ -19,6 +21,9 @@ interface Stored {
   readonly masks: Uint32Array[];
 }
 
+/** Of one segment, one entry a low-rank direction. */
+type Low = readonly (LowRank | null)[];
+
 export class CpuBasis implements Basis {
   readonly backend = "cpu";
   readonly gpuBytes = 0;
@@ -27,22 +32,24 @@ export class CpuBasis implements Basis {
   readonly columns: Columns;
   readonly factors: Factors;
   readonly #stored: Stored[] = [];
-  readonly #nonFinite: number[];
+  readonly #low: (LowRank | null)[][];
+  readonly #nonFinite: NonFinite;
 
   constructor(space: Space, directions: readonly DirectionSpec[]) {
     this.space = space;
     this.directions = directions;
     this.columns = readColumns(directions);
     this.factors = new Factors(this.columns, space.segments.length);
-    this.#nonFinite = new Array<number>(1 + this.columns.dense.length).fill(0);
+    this.#low = space.segments.map(() => this.columns.low.map(() => null));
+    this.#nonFinite = new NonFinite(directions, this.columns);
   }
 
   put(segment: number, base: Float32Array, experts: readonly Float32Array[]): void {
     checkPut(this.space, this.columns, segment, base, experts);
-    this.#nonFinite[0]! += countNonFinite(base); // made in the constructor, one a dense direction and the base
+    this.#nonFinite.add(0, countNonFinite(base));
     const deltas = experts.map((expert, dense) => {
       const { nonFinite, exponent } = surveyVector(expert, base, this.columns.precision);
-      this.#nonFinite[1 + dense]! += nonFinite;
+      this.#nonFinite.add(this.columns.dense[dense]?.column, nonFinite);
       this.factors.stored(segment, dense, exponent);
       const delta = taskVector(expert, base, exponent);
       return this.columns.precision === "f16" ? throughHalf(delta) : delta;
@@ -50,8 +57,16 @@ export class CpuBasis implements Basis {
     this.#stored[segment] = { base: base.slice(), deltas, masks: [] };
   }
 
+  putFactors(segment: number, id: string, factors: LowRank): void {
+    const low = this.columns.low.find(({ column }) => this.directions[column]?.id === id);
+    checkFactors(this.space.segments[segment], low, id, factors);
+    this.#nonFinite.add(low.column, countNonFinite(factors.left) + countNonFinite(factors.right));
+    this.factors.rescale(segment, low.column, factors.scale);
+    (this.#low[segment] as (LowRank | null)[])[low.low] = { ...factors, left: factors.left.slice(), right: factors.right.slice() };
+  }
+
   async seal(): Promise<{ nonFinite: number[] }> {
-    checkSealed(this.space, (segment) => this.#stored[segment] !== undefined);
+    checkSealed(this.space, this.columns, (segment) => this.#stored[segment] !== undefined, (segment, low) => this.#low[segment]?.[low] != null);
     for (const segment of this.space.segments) {
       const { deltas, masks } = this.at(segment.index);
       for (const { rule, dense, column } of this.columns.masked) {
@@ -62,7 +77,7 @@ export class CpuBasis implements Basis {
         this.factors.rescale(segment.index, column, maskFactor(rule, norm(null), norm(mask)));
       }
     }
-    return { nonFinite: this.#nonFinite };
+    return { nonFinite: this.#nonFinite.counts };
   }
 
   at(segment: number): Stored {
@@ -73,7 +88,7 @@ export class CpuBasis implements Basis {
   write(segment: Segment, table: Float32Array, out: Float32Array): boolean {
     const { base, deltas, masks } = this.at(segment.index);
     const row = table.subarray(segment.index * this.columns.count, (segment.index + 1) * this.columns.count);
-    return materialise(out, base, deltas, masks, this.columns, row);
+    return materialise(out, base, deltas, masks, this.columns, row, this.#low[segment.index]);
   }
 
   openSlot(bind: "gpu" | "cpu"): Slot {
@@ -85,7 +100,7 @@ export class CpuBasis implements Basis {
     const n = this.columns.count;
     const gram = new Float64Array(n * n);
     for (const { index } of this.space.segments) {
-      const views = columnViews(this.columns, this.at(index));
+      const views = columnViews(this.columns, this.at(index), this.#multiplied(index));
       for (let i = 0; i < n; i++) {
         for (let j = i; j < n; j++) {
           const sum = addBlocks(dotBlocks(views[i] as View, views[j] as View, "dot"));
@@ -100,12 +115,15 @@ export class CpuBasis implements Basis {
     const segments = this.space.segments.length;
     const out = { dots: new Float64Array(segments * vectors * vectors), zeros: new Float64Array(segments * vectors), conflicts: new Float64Array(segments) };
     for (const { index, length } of this.space.segments) {
-      const deltas = this.at(index).deltas.slice(0, vectors);
+      const columns = unmasked(this.columns).slice(0, vectors);
+      const views = columnViews(this.columns, this.at(index), this.#multiplied(index));
+      const deltas = columns.map((column) => (views[column] as View).values);
+      const scale = (vector: number) => this.factors.at(index, columns[vector] as number);
       const sum = (kind: Reduction, a: Float32Array, b: Float32Array) => addBlocks(reduceBlocks(kind, a, b, null, null));
       deltas.forEach((a, i) => {
         out.zeros[index * vectors + i] = sum("zeros", a, a);
         deltas.forEach((b, j) => {
-          if (j >= i) putSymmetric(out.dots, index, vectors, i, j, sum("dot", a, b) * this.#scale(index, i) * this.#scale(index, j));
+          if (j >= i) putSymmetric(out.dots, index, vectors, i, j, sum("dot", a, b) * scale(i) * scale(j));
         });
       });
       out.conflicts[index] = addBlocks(conflictBlocks(deltas, length));
@@ -113,13 +131,18 @@ export class CpuBasis implements Basis {
     return out;
   }
 
-  /** What a stored number of a dense direction is to be multiplied by. */
-  #scale(segment: number, dense: number): number {
-    return this.factors.at(segment, this.columns.dense[dense]?.column as number);
+  /** Low-rank directions of a segment multiplied out, without their scales. */
+  #multiplied(segment: number): Float32Array[] {
+    return (this.#low[segment] as Low).map((factors) => {
+      const values = new Float32Array((this.space.segments[segment] as Segment).length);
+      if (factors) addLowRank(values, { ...factors, scale: 1 }, 0);
+      return values;
+    });
   }
 
   destroy(): void {
     this.#stored.length = 0;
+    this.#low.length = 0;
   }
 }
 
@@ -128,11 +151,39 @@ interface View {
   readonly mask: Uint32Array | null;
 }
 
-function columnViews(columns: Columns, stored: Stored): View[] {
+function columnViews(columns: Columns, stored: Stored, low: readonly Float32Array[]): View[] {
   const views: View[] = [{ values: stored.base, mask: null }];
   for (const d of columns.dense) views[d.column] = { values: stored.deltas[d.dense] as Float32Array, mask: null };
   for (const m of columns.masked) views[m.column] = { values: stored.deltas[m.dense] as Float32Array, mask: stored.masks[m.plane] as Uint32Array };
+  for (const l of columns.low) views[l.column] = { values: low[l.low] as Float32Array, mask: null };
   return views;
+}
+
+/** Columns of directions that are no masks, without the base. */
+export const unmasked = ({ dense, low }: Columns): number[] => [...dense, ...low].map(({ column }) => column).sort((a, b) => a - b);
+
+/** Stored numbers that are not finite, by column. */
+export class NonFinite {
+  readonly #byColumn: number[];
+  readonly #columns: readonly number[];
+
+  constructor(directions: readonly DirectionSpec[], columns: Columns) {
+    this.#byColumn = directions.map(() => 0);
+    this.#columns = [0, ...unmasked(columns)];
+  }
+
+  add(column: number | undefined, count: number): void {
+    if (column !== undefined) this.#byColumn[column] = (this.#byColumn[column] ?? 0) + count;
+  }
+
+  get any(): boolean {
+    return this.#byColumn.some((count) => count > 0);
+  }
+
+  /** As `Basis.seal` tells them. */
+  get counts(): number[] {
+    return this.#columns.map((column) => this.#byColumn[column] ?? 0);
+  }
 }
 
 const dotBlocks = (a: View, b: View, kind: Reduction) => reduceBlocks(kind, a.values, b.values, a.mask, b.mask);
@@ -188,7 +239,8 @@ export function checkPut(space: Space, columns: Columns, segment: number, base: 
   }
 }
 
-export function checkSealed(space: Space, has: (segment: number) => boolean): void {
-  const missing = space.segments.find((segment) => !has(segment.index));
-  if (missing) throw new LabError("internal", `${missing.name} was never put into the basis.`);
+export function checkSealed(space: Space, columns: Columns, has: (segment: number) => boolean, hasLow: (segment: number, low: number) => boolean): void {
+  const lacking = (segment: number) => columns.low.some(({ low, ranks }) => (ranks[segment] ?? 0) > 0 && !hasLow(segment, low));
+  const missing = space.segments.find((segment) => !has(segment.index) || lacking(segment.index));
+  if (missing) throw new LabError("internal", `${missing.name} was never put into the basis${has(missing.index) ? " with all its factors" : ""}.`);
 }

@@ -1,12 +1,14 @@
 /** The basis on the GPU. `basis.cpu.ts` says what each part means; here is where it lies and in which order it is made. */
+import type { LowRank } from "../checkpoint/lora/factors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { checkPut, checkSealed, mirror, putSymmetric } from "./basis.cpu.ts";
+import { checkPut, checkSealed, mirror, NonFinite, putSymmetric, unmasked } from "./basis.cpu.ts";
 import { Factors } from "./coefficients.ts";
 import { type Columns, readColumns } from "./columns.ts";
 import { type Layout, layOut, type Piece, type Slab } from "./layout.ts";
+import { checkFactors } from "./lowrank/lowrank.ts";
 import { Materialiser, type Part } from "./materialise/materialise.ts";
 import { type PairOfColumns, reduceColumns } from "./reduce/reduce.ts";
-import { freeSlab, makeSlab, putBase, putVector, type SlabBuffers } from "./slabs.ts";
+import { freeSlab, makeSlab, putBase, putLowRank, putVector, type SlabBuffers } from "./slabs.ts";
 import { CpuBoundSlot } from "./slot/cpu-bound.ts";
 import { GpuBoundSlot } from "./slot/gpu-bound.ts";
 import { countConflicts } from "./signs/signs.ts";
@@ -28,7 +30,8 @@ export class GpuBasis implements Basis {
   readonly gpuBytes: number;
   readonly #piecesOf = new Map<number, Piece[]>();
   readonly #put = new Set<number>();
-  readonly #nonFinite: number[];
+  readonly #putLow = new Set<string>();
+  readonly #nonFinite: NonFinite;
 
   constructor(gpu: Gpu, space: Space, directions: readonly DirectionSpec[]) {
     this.gpu = gpu;
@@ -36,10 +39,10 @@ export class GpuBasis implements Basis {
     this.directions = directions;
     this.columns = readColumns(directions);
     this.factors = new Factors(this.columns, space.segments.length);
-    this.#nonFinite = new Array<number>(1 + this.columns.dense.length).fill(0);
+    this.#nonFinite = new NonFinite(directions, this.columns);
     this.layout = layOut(space, this.columns, gpu.limits);
     const before = gpu.ledger.bytes;
-    this.slabs = this.layout.slabs.map((slab) => makeSlab(gpu, slab, this.columns));
+    this.slabs = this.layout.slabs.map((slab) => makeSlab(gpu, slab, this.columns, space));
     this.gpuBytes = gpu.ledger.bytes - before;
     for (const piece of this.layout.pieces) this.#piecesOf.set(piece.segment, [...this.pieces(piece.segment), piece]);
   }
@@ -55,24 +58,33 @@ export class GpuBasis implements Basis {
   put(segment: number, base: Float32Array, experts: readonly Float32Array[]): void {
     checkPut(this.space, this.columns, segment, base, experts);
     this.#put.add(segment);
-    this.#nonFinite[0]! += countNonFinite(base); // made in the constructor, as long as there are columns
+    this.#nonFinite.add(0, countNonFinite(base));
     const pieces = this.pieces(segment);
     for (const piece of pieces) putBase(this.gpu, this.buffers(piece), piece, base as Float32Array<ArrayBuffer>);
     experts.forEach((expert, dense) => {
       const { nonFinite, exponent } = surveyVector(expert, base, this.columns.precision);
-      this.#nonFinite[1 + dense]! += nonFinite;
+      this.#nonFinite.add(this.columns.dense[dense]?.column, nonFinite);
       this.factors.stored(segment, dense, exponent);
       for (const piece of pieces) putVector(this.gpu, this.buffers(piece), this.layout, this.columns, piece, dense, expert, base, exponent);
     });
   }
 
+  putFactors(segment: number, id: string, factors: LowRank): void {
+    const low = this.columns.low.find(({ column }) => this.directions[column]?.id === id);
+    checkFactors(this.space.segments[segment], low, id, factors);
+    this.#nonFinite.add(low.column, countNonFinite(factors.left) + countNonFinite(factors.right));
+    this.factors.rescale(segment, low.column, factors.scale);
+    putLowRank(this.gpu, this.slabs, segment, low.column, factors);
+    this.#putLow.add(`${segment} ${low.low}`);
+  }
+
   async seal(): Promise<{ nonFinite: number[] }> {
-    checkSealed(this.space, (segment) => this.#put.has(segment));
+    checkSealed(this.space, this.columns, (segment) => this.#put.has(segment), (segment, low) => this.#putLow.has(`${segment} ${low}`));
     this.#bernoulli();
     this.#magnitude();
     await this.#rescale();
     await this.gpu.settled();
-    return { nonFinite: this.#nonFinite };
+    return { nonFinite: this.#nonFinite.counts };
   }
 
   /** One bit plane after the other: where the words of a piece begin. */
@@ -108,7 +120,7 @@ export class GpuBasis implements Basis {
     for (const { plane, dense, rule } of jobs) {
       for (const segment of this.space.segments) {
         const pieces = this.pieces(segment.index).map((piece): MagnitudePiece => {
-          const { deltas, masks, tiles } = this.buffers(piece) as { [K in keyof SlabBuffers]: GPUBuffer }; // masked: all there
+          const { deltas, masks, tiles } = this.buffers(piece) as { [K in "deltas" | "masks" | "tiles"]: GPUBuffer }; // masked: all there
           const start = dense * (this.layout.slabs[piece.slab] as Slab).elements;
           return { ...piece, deltas, masks, tiles, tileCount: piece.tiles, start, firstWord: this.#firstWord(plane, piece) };
         });
@@ -155,25 +167,25 @@ export class GpuBasis implements Basis {
 
   async statistics(vectors: number): Promise<VectorStatistics> {
     const segments = this.space.segments.length;
-    const dense = this.columns.dense.slice(0, vectors).map(({ column }) => column);
-    const pairs = dense.flatMap((a, i): PairOfColumns[] => [{ kind: "zeros", a, b: a }, ...dense.slice(i).map((b): PairOfColumns => ({ kind: "dot", a, b }))]);
+    const chosen = unmasked(this.columns).slice(0, vectors);
+    const pairs = chosen.flatMap((a, i): PairOfColumns[] => [{ kind: "zeros", a, b: a }, ...chosen.slice(i).map((b): PairOfColumns => ({ kind: "dot", a, b }))]);
     const sums = await this.#reduce(pairs);
     const out = { dots: new Float64Array(segments * vectors * vectors), zeros: new Float64Array(segments * vectors) };
     pairs.forEach(({ kind, a, b }, p) => {
-      const [i, j] = [dense.indexOf(a), dense.indexOf(b)];
+      const [i, j] = [chosen.indexOf(a), chosen.indexOf(b)];
       for (let s = 0; s < segments; s++) {
         const sum = sums[p * segments + s] as number;
         if (kind === "zeros") out.zeros[s * vectors + i] = sum;
         else putSymmetric(out.dots, s, vectors, i, j, sum * this.factors.at(s, a) * this.factors.at(s, b));
       }
     });
-    const conflicts = await countConflicts(this.gpu, this.layout, this.slabs, this.columns, segments, vectors);
+    const conflicts = await countConflicts(this.gpu, this.layout, this.slabs, this.columns, segments, chosen);
     return { ...out, conflicts };
   }
 
   /** For those who keep whole models in slabs of this layout: a resident swarm, a slot. */
   materialiser(flag: GPUBuffer, parts: readonly Part[]): Materialiser {
-    return new Materialiser(this.gpu, this.layout, this.slabs, this.columns, this.#nonFinite.some((n) => n > 0), flag, parts);
+    return new Materialiser(this.gpu, this.layout, this.slabs, this.columns, this.#nonFinite.any, flag, parts);
   }
 
   openSlot(bind: "gpu" | "cpu"): Slot {

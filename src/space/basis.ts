@@ -21,7 +21,7 @@ const DEFAULT_LIMITS: Limits = { maxBufferSize: 2 ** 28, maxStorageBufferBinding
 export function bytesNeeded(space: Space, directions: readonly DirectionSpec[], bind: "gpu" | "cpu", limits: Limits = DEFAULT_LIMITS): number {
   const columns = readColumns(directions);
   const layout = layOut(space, columns, limits);
-  const basis = layout.slabs.reduce((sum, slab) => sum + slabBytes(slab, columns), 0);
+  const basis = layout.slabs.reduce((sum, slab) => sum + slabBytes(slab, columns, space), 0);
   const step = uniformBytes(columns, limits.minUniformBufferOffsetAlignment);
   const slot =
     bind === "gpu"

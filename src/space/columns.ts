@@ -1,4 +1,4 @@
-/** Directions sorted for the kernels: the base, then each dense direction followed by its masked ones. */
+/** Directions sorted for the kernels: the base, then each dense direction followed by its masked ones, then those of low rank. */
 import { LabError } from "../lib/error.ts";
 import type { DirectionSpec, MaskRule } from "./types.ts";
 
@@ -17,9 +17,18 @@ export interface DenseColumn {
   readonly masked: readonly MaskedColumn[];
 }
 
+export interface LowColumn {
+  readonly column: number;
+  /** Counted over low-rank ones. */
+  readonly low: number;
+  /** One a segment. */
+  readonly ranks: readonly number[];
+}
+
 export interface Columns {
   readonly count: number;
   readonly dense: readonly DenseColumn[];
+  readonly low: readonly LowColumn[];
   readonly masked: readonly MaskedColumn[];
   readonly precision: "f32" | "f16";
 }
@@ -32,7 +41,9 @@ export function readColumns(directions: readonly DirectionSpec[]): Columns {
   const dense: { column: number; dense: number; masked: MaskedColumn[] }[] = [];
   const masked: MaskedColumn[] = [];
   const precisions = new Set<"f32" | "f16">();
+  const low: LowColumn[] = [];
   directions.forEach((direction, column) => {
+    if (direction.kind === "lowrank") low.push({ column, low: low.length, ranks: direction.ranks });
     if (direction.kind !== "dense") return;
     precisions.add(direction.precision);
     dense.push({ column, dense: dense.length, masked: [] });
@@ -41,10 +52,13 @@ export function readColumns(directions: readonly DirectionSpec[]): Columns {
   directions.forEach((direction, column) => {
     if (direction.kind !== "masked") return;
     const parent = dense.find((d) => directions[d.column]?.id === direction.of);
+    if (low.some((one) => directions[one.column]?.id === direction.of)) {
+      throw new LabError("internal", `Direction ${direction.id} thins ${direction.of}, which is kept as factors: a mask drops elements, and a product has none until it is multiplied out. Keep ${direction.of} dense.`);
+    }
     if (!parent) throw new LabError("internal", `Direction ${direction.id} thins ${direction.of}, which is no dense direction of this basis.`);
     const one = { column, plane: masked.length, dense: parent.dense, rule: direction.rule };
     parent.masked.push(one);
     masked.push(one);
   });
-  return { count: directions.length, dense, masked, precision: [...precisions][0] ?? "f32" };
+  return { count: directions.length, dense, low, masked, precision: [...precisions][0] ?? "f32" };
 }

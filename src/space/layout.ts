@@ -5,6 +5,7 @@
  */
 import type { Limits } from "../gpu/device.ts";
 import type { Columns } from "./columns.ts";
+import { factorBytes } from "./lowrank/lowrank.ts";
 import type { Space } from "./types.ts";
 
 export const TILE_ELEMENTS = 1024;
@@ -44,12 +45,18 @@ export function layOut(space: Space, columns: Columns, limits: Limits): Layout {
   const capacity = Math.max(TILE_ELEMENTS, Math.floor(bytes / widest / TILE_ELEMENTS) * TILE_ELEMENTS);
   const slabs: { elements: number; pieces: Piece[]; tiles: number }[] = [];
   const pieces: Piece[] = [];
+  let filled = 0; // bytes of factors in the last slab
   for (const segment of space.segments) {
     for (let offset = 0; offset < segment.length; ) {
       const length = Math.min(segment.length - offset, capacity);
       const room = Math.ceil(length / ALIGN_ELEMENTS) * ALIGN_ELEMENTS;
       let slab = slabs.at(-1);
-      if (!slab || slab.elements + room > capacity) slabs.push((slab = { elements: 0, pieces: [], tiles: 0 }));
+      const factors = factorBytes(columns, segment, { offset, length });
+      if (!slab || slab.elements + room > capacity || filled + factors > bytes) {
+        slabs.push((slab = { elements: 0, pieces: [], tiles: 0 }));
+        filled = 0;
+      }
+      filled += factors;
       const tiles = Math.ceil(length / TILE_ELEMENTS);
       const piece = { segment: segment.index, slab: slabs.length - 1, offset, length, at: slab.elements, firstTile: slab.tiles, tiles };
       slab.pieces.push(piece);

@@ -1,3 +1,5 @@
+import type { LowRank } from "../checkpoint/lora/factors.ts";
+
 /**
  * A space is the one ordered list of segments that base and experts share.
  * Order: segments sorted by `name` in code-unit order, so ONNX and safetensors forms of one family agree.
@@ -52,6 +54,8 @@ export type DirectionSpec =
   | { readonly kind: "base"; readonly id: "base" }
   /** δ = θ − θ₀ of an expert, or of a data-free merge that a swarm starts from. f16: packed two to a word. */
   | { readonly kind: "dense"; readonly id: string; readonly precision: "f32" | "f16" }
+  /** δ of a LoRA adapter, kept as its factors and multiplied out as candidates are written. `ranks`: one a segment, 0 where it leaves it alone. */
+  | { readonly kind: "lowrank"; readonly id: string; readonly ranks: readonly number[] }
   /** δ of direction `of` under a mask kept as one bit an element, times a factor a segment. */
   | { readonly kind: "masked"; readonly id: string; readonly of: string; readonly rule: MaskRule };
 
@@ -69,13 +73,15 @@ export interface Basis {
    * Task vectors are formed here. Arrays may be reused by the caller afterwards.
    */
   put(segment: number, base: Float32Array, experts: readonly Float32Array[]): void;
-  /** Makes masks and their factors. Counts of non-finite elements a dense direction (0 = base first) come back. */
+  /** Stores what a low-rank direction adds to one segment of those it has a rank for: a matrix in the graph's layout, first dimension × all others. */
+  putFactors(segment: number, id: string, factors: LowRank): void;
+  /** Makes masks and their factors. Counts of stored numbers that are not finite come back: of the base, then of each direction that is no mask, in the order of columns. */
   seal(): Promise<{ nonFinite: number[] }>;
   /** One set of per-segment storage that candidates are written into. */
   openSlot(bind: "gpu" | "cpu"): Slot;
   /** Gram matrix ⟨direction_i, direction_j⟩ over all columns, f64, row-major [columns × columns], fixed order of summation. */
   gram(): Promise<Float64Array>;
-  /** What can be said of the first `vectors` dense directions before anything is merged, a segment at a time. */
+  /** What can be said of the first `vectors` directions that are no masks before anything is merged, a segment at a time. */
   statistics(vectors: number): Promise<VectorStatistics>;
   /** Bytes of GPU buffers alive that this basis created (0 on cpu). */
   readonly gpuBytes: number;

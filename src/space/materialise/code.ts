@@ -1,8 +1,11 @@
 /** The text of the kernel for a number of terms: written out term by term and vec4 by vec4, no loop and no branch inside. */
+import lowRank from "../lowrank/lowrank.wgsl?raw";
 import code from "./materialise.wgsl?raw";
 
 export interface Variant {
   readonly terms: number;
+  /** Low-rank directions: written out too, each with a loop over its rank inside. */
+  readonly lows: number;
   readonly masked: boolean;
   readonly half: boolean;
   /** Something stored is not finite: coefficients of 0 must leave it out, and halves keep their NaN. */
@@ -31,9 +34,17 @@ export function materialiseCode(variant: Variant): string {
       return `w${l} += ${times(c, load(`term.delta + i + ${l}u`))};`;
     }).join("\n    ")}
   }`;
+  const low = (k: number) => `{
+    let low = part.low[${k}];
+    if (low.groups > 0u) {
+      let place = vec4<u32>(low.left, low.right, low.groups, part.columns);
+      ${lanes.map((l) => `w${l} += low.factor * lowRank(place, part.offset + 4u * (first + ${l}u));`).join("\n      ")}
+    }
+  }`;
   const sum = [
     ...lanes.map((l) => `var w${l} = ${times("vec4<f32>(part.base)", `base[i + ${l}u]`)};`),
     ...Array.from({ length: variant.terms }, (_, k) => term(k)),
+    ...Array.from({ length: variant.lows }, (_, k) => low(k)),
   ];
   const whole = [
     ...lanes.map((l) => `store(at + ${l}u, 4u, w${l});`),
@@ -44,6 +55,8 @@ export function materialiseCode(variant: Variant): string {
     .replace("array<DELTA>", variant.half ? "array<vec2<u32>>" : "array<vec4<f32>>")
     .replace("array<OUT>", variant.wide ? "array<vec4<f32>>" : "array<f32>")
     .replace("array<Term, TERMS>", `array<Term, ${Math.max(1, variant.terms)}>`)
+    .replace("  LOWS\n", variant.lows === 0 ? "" : `  columns: u32, // of the tensor as a matrix\n  offset: u32, // first element of the part in its tensor\n  unused: vec2<u32>, // an array begins at a multiple of 16 bytes\n  low: array<Low, ${variant.lows}>,\n`)
+    .replace("// LOWRANK\n", variant.lows === 0 ? "" : lowRank)
     .replaceAll("GRAINu", `${variant.grain}u`)
     .replace("  STORE\n", `  ${variant.wide ? "weights[i] = w;" : narrowStore}\n`)
     .replace("  SUM\n", `  ${sum.join("\n  ")}\n`)

@@ -1,15 +1,17 @@
 /** The definition: w = Σ_d c_d · direction_d, one segment. `materialise.wgsl` is right when it agrees with this. */
+import { addLowRank, type LowRank } from "../../checkpoint/lora/factors.ts";
 import type { Columns } from "../columns.ts";
 
 const BLOCK = 8192; // elements that stay in the cache while directions pass over them
 
 /**
+ * `low`: one entry a low-rank direction, null where it leaves the segment alone; their own scales are in the coefficients.
  * `row` is one row of the coefficient table; a coefficient of 0 leaves its direction out, whatever it holds.
  * Returns whether all of `out` is finite.
  */
 export function materialise(
   out: Float32Array, base: Float32Array, deltas: readonly Float32Array[], masks: readonly Uint32Array[],
-  columns: Columns, row: Float32Array,
+  columns: Columns, row: Float32Array, low: readonly (LowRank | null)[] = [],
 ): boolean {
   let spoilt = 0;
   for (let from = 0; from < out.length; from += BLOCK) {
@@ -25,6 +27,11 @@ export function materialise(
         const m = row[masked.column] as number;
         if (m !== 0) addMasked(out, delta, masks[masked.plane] as Uint32Array, m, from, to);
       }
+    }
+    for (const direction of columns.low) {
+      const factors = low[direction.low];
+      const c = row[direction.column] as number;
+      if (factors && c !== 0) addLowRank(out.subarray(from, to), { ...factors, scale: c }, from);
     }
     for (let i = from; i < to; i++) spoilt += (out[i] as number) * 0; // NaN once anything is NaN or infinite
   }

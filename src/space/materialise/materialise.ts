@@ -6,9 +6,10 @@ import type { Gpu } from "../../gpu/device.ts";
 import { dispatchFolded } from "../../gpu/dispatch.ts";
 import type { Columns } from "../columns.ts";
 import type { Layout, Slab } from "../layout.ts";
+import { type FactorPlace, placeWords } from "../lowrank/lowrank.ts";
 import type { SlabBuffers } from "../slabs.ts";
 import { materialiseCode } from "./code.ts";
-import { activeTerms, mostTerms } from "./terms.ts";
+import { activeLow, activeTerms, mostTerms } from "./terms.ts";
 
 export interface Part {
   readonly segment: number;
@@ -16,6 +17,8 @@ export interface Part {
   /** First element in the slab, a multiple of 64. */
   readonly at: number;
   readonly length: number;
+  /** First element in its segment. */
+  readonly offset: number;
   /** Element of the slab that lies at the start of `out`, a multiple of 4. */
   readonly shift: number;
   readonly out: GPUBufferBinding;
@@ -29,8 +32,13 @@ const ALIGN = 64;
 /** What halves read by shifting lack. */
 const SHIFTED = 2 ** 112;
 
+/** Head, terms, and (16 bytes more) low-rank directions. */
+function partBytes(columns: Columns): number {
+  return 16 + 16 * Math.max(1, mostTerms(columns)) + (columns.low.length > 0 ? 16 + 16 * columns.low.length : 0);
+}
+
 export function uniformBytes(columns: Columns, alignment: number): number {
-  return Math.ceil((16 + 16 * Math.max(1, mostTerms(columns))) / alignment) * alignment;
+  return Math.ceil(partBytes(columns) / alignment) * alignment;
 }
 
 export class Materialiser {
@@ -44,6 +52,8 @@ export class Materialiser {
   readonly #step: number;
   /** Elements each part's dispatch writes: its own, those of the neighbours it takes along, or 0. */
   readonly #lengths: number[];
+  /** Where factors lie that each part's tensor gets: by low-rank direction. */
+  readonly #places: readonly ReadonlyMap<number, FactorPlace>[];
   #pipelines: { wide: GPUComputePipeline; narrow: GPUComputePipeline | null } | null = null;
 
   /**
@@ -60,11 +70,15 @@ export class Materialiser {
     this.#step = uniformBytes(columns, gpu.limits.minUniformBufferOffsetAlignment);
     this.#uniforms = gpu.buffer("coefficients", this.#step * parts.length, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
     const { group } = layoutsOf(gpu);
+    this.#places = parts.map(({ slab, segment }) => {
+      const places = slabs[slab]?.low?.plan.places.filter(({ piece }) => piece.segment === segment) ?? [];
+      return new Map(places.map((place) => [place.low.low, place]));
+    });
     this.#groups = parts.map((part, i) => {
-      const { base, deltas, masks } = slabs[part.slab] as SlabBuffers;
-      const uniform = { buffer: this.#uniforms, offset: i * this.#step, size: 16 + 16 * Math.max(1, mostTerms(columns)) };
+      const { base, deltas, masks, low } = slabs[part.slab] as SlabBuffers;
+      const uniform = { buffer: this.#uniforms, offset: i * this.#step, size: partBytes(columns) };
       // A binding that no variant of these columns reads is given the base: never looked at.
-      const resources = [uniform, base, deltas ?? base, masks ?? base, part.out, flag];
+      const resources = [uniform, base, deltas ?? base, masks ?? base, part.out, flag, low?.factors ?? base];
       const entries = resources.map((resource, binding) => ({ binding, resource: "usage" in resource ? { buffer: resource } : resource }));
       return gpu.device.createBindGroup({ layout: group, entries });
     });
@@ -73,6 +87,7 @@ export class Materialiser {
   /** The candidate to come, from `Factors.table`. */
   set(table: Float32Array): void {
     const terms = activeTerms(this.#columns, table);
+    const lows = activeLow(this.#columns, table);
     const half = this.#columns.precision === "f16";
     const largest = table.reduce((most, c) => Math.max(most, Math.abs(c)), 0);
     const careful = this.#careful || (half && !(largest * SHIFTED < 1e38)) || !(largest < Infinity);
@@ -92,12 +107,23 @@ export class Materialiser {
         words.set([(dense * elements) / 4, ((masked?.plane ?? 0) * elements) / 32], at);
         numbers.set([scale * c(whole), scale * (c(whole) + c(masked?.column))], at + 2);
       }
+      if (lows.length === 0) return;
+      at = (i * this.#step) / 4 + 4 + 4 * Math.max(1, terms.length);
+      const places = this.#places[i] as ReadonlyMap<number, FactorPlace>; // one a part
+      words.set([places.values().next().value?.columns ?? 0, part.offset], at);
+      for (const { low, column } of lows) {
+        at += 4;
+        const place = places.get(low);
+        if (!place || c(column) === 0) continue; // words are 0 as they came: no groups
+        words.set(placeWords(place).slice(0, 3), at);
+        numbers[at + 3] = c(column);
+      }
     });
     this.#gpu.device.queue.writeBuffer(this.#uniforms, 0, words);
     const masked = terms.some((term) => term.masked !== null);
     const pipeline = (wide: boolean) => {
-      const text = materialiseCode({ terms: terms.length, masked, half, careful, wide, grain: this.#gpu.grain });
-      return this.#gpu.pipeline(`materialise ${terms.length}${masked ? " masked" : ""}`, text, "main", layoutsOf(this.#gpu).pipeline);
+      const text = materialiseCode({ terms: terms.length, lows: lows.length, masked, half, careful, wide, grain: this.#gpu.grain });
+      return this.#gpu.pipeline(`materialise ${terms.length}${masked ? " masked" : ""}${lows.length ? ` and ${lows.length} of low rank` : ""}`, text, "main", layoutsOf(this.#gpu).pipeline);
     };
     this.#pipelines = { wide: pipeline(true), narrow: this.#parts.every((part) => part.wide) ? null : pipeline(false) };
   }
@@ -113,7 +139,8 @@ export class Materialiser {
       const gap = before ? part.at - before.at - before.length : -1;
       const beside = gap >= 0 && gap < ALIGN && part.slab === first.slab && part.shift === first.shift && part.out.buffer === first.out.buffer && part.wide && first.wide;
       const mine = row(part);
-      if (i > 0 && beside && row(first).every((value, column) => value === mine[column])) {
+      const alone = (this.#places[i]?.size ?? 0) > 0 || (this.#places[head]?.size ?? 0) > 0; // each tensor has factors of its own
+      if (i > 0 && !alone && beside && row(first).every((value, column) => value === mine[column])) {
         this.#lengths[head] = part.at + part.length - first.at; // the padding in between is 0 and stays so
         this.#lengths[i] = 0;
         return;
@@ -147,7 +174,7 @@ const layouts = new WeakMap<Gpu, { group: GPUBindGroupLayout; pipeline: GPUPipel
 function layoutsOf(gpu: Gpu) {
   let found = layouts.get(gpu);
   if (!found) {
-    const types = ["uniform", "read-only-storage", "read-only-storage", "read-only-storage", "storage", "storage"] as const;
+    const types = ["uniform", "read-only-storage", "read-only-storage", "read-only-storage", "storage", "storage", "read-only-storage"] as const;
     const entries = types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } }));
     const group = gpu.device.createBindGroupLayout({ label: "materialise", entries });
     layouts.set(gpu, (found = { group, pipeline: gpu.device.createPipelineLayout({ bindGroupLayouts: [group] }) }));

@@ -7,12 +7,19 @@ struct Term {
   whole: f32, // coefficient where the mask has 0, or where there is none
   kept: f32, // and where it has 1
 }
+struct Low {
+  left: u32, // as `lowRank` takes them; no vec4 in a row: the part is left alone
+  right: u32,
+  groups: u32,
+  factor: f32,
+}
 struct Part {
   at: u32, // first vec4 of the part in its slab
   count: u32, // elements
   shift: u32, // vec4 of the slab that lies at the start of `weights`
   base: f32,
   terms: array<Term, TERMS>,
+  LOWS
 }
 @group(0) @binding(0) var<uniform> part: Part;
 @group(0) @binding(1) var<storage, read> base: array<vec4<f32>>;
@@ -20,6 +27,7 @@ struct Part {
 @group(0) @binding(3) var<storage, read> masks: array<u32>;
 @group(0) @binding(4) var<storage, read_write> weights: array<OUT>;
 @group(0) @binding(5) var<storage, read_write> spoilt: atomic<u32>;
+@group(0) @binding(6) var<storage, read> factors: array<vec4<f32>>;
 
 // Halves by shifting: the exponent is left 112 too small, which the coefficient makes good. Wrong for NaN and infinity.
 fn shifted(halves: vec2<u32>) -> vec4<f32> {
@@ -40,6 +48,8 @@ fn careful(c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
 fn pick(term: vec2<f32>, bits: vec4<u32>) -> vec4<f32> {
   return select(vec4<f32>(term.x), vec4<f32>(term.y), bits != vec4<u32>());
 }
+
+// LOWRANK
 
 fn unfinite(w: vec4<f32>) -> bool {
   // By the exponent: `x != x` may be folded away.

@@ -2,6 +2,7 @@
 import type { Gpu } from "../../gpu/device.ts";
 import { bind, dispatchFolded } from "../../gpu/dispatch.ts";
 import { readWhole } from "../../gpu/readback.ts";
+import lowRank from "../lowrank/lowrank.wgsl?raw";
 import type { Columns } from "../columns.ts";
 import type { Layout, Slab } from "../layout.ts";
 import type { SlabBuffers } from "../slabs.ts";
@@ -29,7 +30,7 @@ export async function reduceColumns(
     const batch = Math.max(1, Math.floor(BATCH_BYTES / (4 * slab.tiles)));
     for (let first = 0; first < pairs.length; first += batch) {
       const some = pairs.slice(first, first + batch);
-      const partials = await partialSums(gpu, slab, slabs[s] as SlabBuffers, columns, some);
+      const partials = await partialSums(gpu, slab, slabs[s] as SlabBuffers, columns, segments, some);
       some.forEach((_, p) => {
         for (const piece of slab.pieces) {
           // Pieces of one tensor follow one another in order of their blocks, across slabs too.
@@ -44,15 +45,15 @@ export async function reduceColumns(
 }
 
 async function partialSums(
-  gpu: Gpu, slab: Slab, buffers: SlabBuffers, columns: Columns, pairs: readonly PairOfColumns[],
+  gpu: Gpu, slab: Slab, buffers: SlabBuffers, columns: Columns, segments: number, pairs: readonly PairOfColumns[],
 ): Promise<Float32Array> {
-  const step = Math.max(32, gpu.limits.minUniformBufferOffsetAlignment);
+  const step = Math.max(48, gpu.limits.minUniformBufferOffsetAlignment);
   const uniforms = gpu.buffer("pairs", step * pairs.length, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   const partials = gpu.buffer("partial sums", 4 * slab.tiles * pairs.length, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
   try {
     const words = new Uint32Array((step / 4) * pairs.length);
     pairs.forEach(({ kind, a, b }, p) => {
-      words.set([slab.tiles, slab.elements / 4, p * slab.tiles, KINDS.indexOf(kind), ...place(columns, a), ...place(columns, b)], (p * step) / 4);
+      words.set([slab.tiles, slab.elements / 4, p * slab.tiles, KINDS.indexOf(kind), ...place(columns, a), ...place(columns, b), columns.dense.length, segments], (p * step) / 4);
     });
     gpu.device.queue.writeBuffer(uniforms, 0, words);
     const half = columns.precision === "f16";
@@ -61,8 +62,8 @@ async function partialSums(
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
     pairs.forEach((_, p) => {
-      const uniform = { buffer: uniforms, offset: p * step, size: 32 };
-      pass.setBindGroup(0, bind(gpu.device, pipeline, [uniform, buffers.base, buffers.deltas, buffers.masks, buffers.tiles, partials]));
+      const uniform = { buffer: uniforms, offset: p * step, size: 48 };
+      pass.setBindGroup(0, bind(gpu.device, pipeline, [uniform, buffers.base, buffers.deltas, buffers.masks, buffers.tiles, partials, buffers.low?.factors ?? null, buffers.low?.table ?? null]));
       dispatchFolded(pass, slab.tiles);
     });
     pass.end();
@@ -74,17 +75,21 @@ async function partialSums(
   }
 }
 
-/** A basis without task vectors, or without masks, has no such buffers: their reads go too. */
-function variant(half: boolean, { deltas, masks }: SlabBuffers): string {
+/** A basis without task vectors, without masks or without factors has no such buffers: their reads go too. */
+function variant(half: boolean, { deltas, masks, low }: SlabBuffers): string {
   let text = code.replace("array<DELTA>", half ? "array<vec2<u32>>" : "array<vec4<f32>>").replace("LOAD(", half ? "unpack(" : "(");
   if (!masks) text = text.replace(/let bits = [^;]*;/, "let bits = 15u;");
   if (!deltas) text = text.replace(/let d = [^;]*;/, "let d = vec4<f32>();");
-  return text;
+  if (!low) return text.replace(/@group\(0\) @binding\([67]\)[^\n]*\n/g, "").replace("// LOWRANK\n", "").replace("  LOW\n", "  if (which.x > pair.dense) { return vec4<f32>(); }\n");
+  const product = "lowRank(places[(which.x - 1u - pair.dense) * pair.segments + tile.z], tile.w + 4u * (i - tile.x))";
+  return text.replace("// LOWRANK\n", lowRank).replace("  LOW\n", `  if (which.x > pair.dense) { return ${product}; }\n`);
 }
 
 function place(columns: Columns, column: number): [number, number] {
   const masked = columns.masked.find((m) => m.column === column);
   if (masked) return [masked.dense + 1, masked.plane + 1];
+  const low = columns.low.find((l) => l.column === column);
+  if (low) return [1 + columns.dense.length + low.low, 0];
   const dense = columns.dense.find((d) => d.column === column);
   return dense ? [dense.dense + 1, 0] : [0, 0];
 }

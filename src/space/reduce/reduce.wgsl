@@ -4,8 +4,11 @@ struct Pair {
   stride: u32, // vec4 in a slab
   out: u32, // first partial
   kind: u32, // 0: Σ a·b, 1: Σ|a|, 2: how many a are 0
-  a: vec2<u32>, // 0: base, else 1 + dense direction; 0: whole, else 1 + mask plane
+  // 0: base, else 1 + dense direction, and behind those, low-rank ones; 0: whole, else 1 + mask plane
+  a: vec2<u32>,
   b: vec2<u32>,
+  dense: u32, // dense directions
+  segments: u32,
 }
 @group(0) @binding(0) var<uniform> pair: Pair;
 @group(0) @binding(1) var<storage, read> base: array<vec4<f32>>;
@@ -13,13 +16,17 @@ struct Pair {
 @group(0) @binding(3) var<storage, read> masks: array<u32>;
 @group(0) @binding(4) var<storage, read> tiles: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(6) var<storage, read> factors: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read> places: array<vec4<u32>>;
+// LOWRANK
 
 fn unpack(halves: vec2<u32>) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
 }
 
-fn column(which: vec2<u32>, i: u32) -> vec4<f32> {
+fn column(which: vec2<u32>, i: u32, tile: vec4<u32>) -> vec4<f32> {
   if (which.x == 0u) { return base[i]; }
+  LOW
   let d = LOAD(deltas[(which.x - 1u) * pair.stride + i]);
   if (which.y == 0u) { return d; }
   let bits = masks[(which.y - 1u) * (pair.stride >> 3u) + (i >> 3u)] >> ((i & 7u) << 2u);
@@ -41,8 +48,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
   if (group < pair.tiles) {
     let tile = tiles[group];
     for (var i = lane; 4u * i < tile.y; i += 64u) {
-      let a = column(pair.a, tile.x + i); // padding is zero
-      if (pair.kind == 1u) { sum += abs(a); } else if (pair.kind == 2u) { sum += zeros(a, tile.y - 4u * i); } else { sum += a * column(pair.b, tile.x + i); }
+      let a = column(pair.a, tile.x + i, tile); // padding is zero
+      if (pair.kind == 1u) { sum += abs(a); } else if (pair.kind == 2u) { sum += zeros(a, tile.y - 4u * i); } else { sum += a * column(pair.b, tile.x + i, tile); }
     }
   }
   lanes[lane] = (sum.x + sum.y) + (sum.z + sum.w);
