@@ -123,9 +123,9 @@ export class MergeEngine implements MergeService {
     const begin = performance.now();
     const { bench, recipe } = this.#asReady();
     const run = parseMerge(order, recipe);
-    const { norm, inner, warnings } = await bench.merger.measure(recipe, run);
+    const { jobs, norm, inner, warnings } = await bench.merger.measure(recipe, run);
     return {
-      formula: formulaText(bench.merger, recipe, run), norm, inner: { ...inner },
+      formula: formulaText(recipe, run, jobs), norm, inner: { ...inner },
       warnings: warnings.map(({ code, message, tensors }) => ({ code, message, tensors })),
       ms: performance.now() - begin,
     };
@@ -133,7 +133,8 @@ export class MergeEngine implements MergeService {
 
   async formula(order: MergeOrder): Promise<string> {
     const { bench, recipe } = this.#asReady();
-    return formulaText(bench.merger, recipe, parseMerge(order, recipe));
+    const run = parseMerge(order, recipe);
+    return formulaText(recipe, run, bench.merger.jobs(recipe, run));
   }
 
   statistics(): Promise<Statistics> {

@@ -4,10 +4,9 @@ import type { MergeRun } from "../methods/runs.ts";
 import type { TensorJob } from "../methods/types.ts";
 import { inputsOf } from "../recipe/checkMerge.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import type { FamilyMerger } from "./merging.ts";
 
-export function formulaText(merger: FamilyMerger, recipe: Recipe, run: MergeRun): string {
-  const jobs = merger.jobs(recipe, run);
+/** `jobs`: what `FamilyMerger.jobs` says of the run. */
+export function formulaText(recipe: Recipe, run: MergeRun, jobs: readonly TensorJob[]): string {
   const texts = new Map<string, number>();
   const count = (job: Parameters<typeof formula>[0], tensors: number) => {
     const text = formula(job);

@@ -35,6 +35,8 @@ export interface Derived {
 
 /** With m = merged − base. */
 export interface Measured {
+  /** What was merged, tensor by tensor. */
+  readonly jobs: readonly TensorJob[];
   /** ‖m‖₂ */
   readonly norm: number;
   /** ⟨m, column⟩ by id: the base's weights, each expert's task vector. */
@@ -135,7 +137,7 @@ export class FamilyMerger {
     }
     this.rest();
     const ids = this.#family.models.map(({ id }) => id);
-    return { norm: Math.sqrt(squares), inner: Object.fromEntries(ids.map((id, i) => [id, inner[i] as number])), warnings: groupWarnings(warnings) };
+    return { jobs: jobsOf(plan), norm: Math.sqrt(squares), inner: Object.fromEntries(ids.map((id, i) => [id, inner[i] as number])), warnings: groupWarnings(warnings) };
   }
 
   /** A model's own tensor in the checkpoint's layout; not to be written to. */

@@ -98,7 +98,7 @@ export async function runRecipe(setting: RunSetting): Promise<Finished> {
   phase("done");
   const formulas = Object.fromEntries([...recipe.runs, ...recipe.compare].flatMap((run) => {
     const merge = settledMerge(run, runs.find(({ id }) => id === run.id)?.best?.candidate ?? null);
-    return merge === null ? [] : [[run.id, formulaText(bench.merger, recipe, merge)]];
+    return merge === null ? [] : [[run.id, formulaText(recipe, merge, bench.merger.jobs(recipe, merge))]];
   }));
   const { report, predictions } = reportOf({ formulas, recipe, bench, runs, optimise, validate, tested, warnings, verification: order.mode === "verify" ? context.verification : null, began });
   emit({ type: "done" });

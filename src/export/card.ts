@@ -5,7 +5,7 @@
 import type { Report } from "../recipe/report.ts";
 import { markdown as plain, scalar as text } from "./words.ts";
 
-export type Told = Pick<Report, "recipe" | "scores" | "runs">;
+export type Told = Pick<Report, "recipe" | "scores" | "runs" | "formulas">;
 
 /** `sentence`: the result in plain words. */
 export function modelCard(report: Told, id: string, sentence: string): string {
@@ -61,9 +61,14 @@ themselves; \`onnx/model.onnx\` holds the body once, with an output \`logits.<ta
 `;
 }
 
-/** The winner as numbers, when they are few enough to read. */
+/** The formula of a data-free merge; the winner of a search as numbers, when they are few enough to read. */
 function how(report: Told, id: string): string {
   const run = report.runs.find((one) => one.id === id);
+  const formula = report.formulas?.[id];
+  if (formula !== undefined) {
+    const tuned = run !== undefined && run.cost.evaluations > 1 && run.best ? `, tuned: evaluation ${run.best.evaluation} of ${run.cost.evaluations}, digest \`${run.digest}\`` : "";
+    return `${tuned}:\n\n\`\`\`\n${formula}\n\`\`\``;
+  }
   if (run?.best?.candidate.kind !== "coefficients") return ".";
   const { values } = run.best.candidate;
   const terms = run.basis.flatMap((column, i) => {

@@ -4,6 +4,7 @@
  * too). Masked directions are not.
  */
 import { mergekitProblem, toMergekitYaml, yamlOf } from "../recipe/mergekit/write.ts";
+import type { MergeRun } from "../methods/runs.ts";
 import type { Told } from "./card.ts";
 
 const HEADING = "# The shared body; task heads are each expert's own.\n";
@@ -13,8 +14,15 @@ export function mergekitConfig(report: Told, id: string): string | null {
   const winner = winnerOf(report, id);
   if (winner !== null) return `${HEADING}${winner}`;
   const merge = [...recipe.runs, ...recipe.compare].find((one) => one.id === id);
-  if (merge === undefined || merge.method === "pso_merging" || merge.method === "random" || mergekitProblem(merge) !== null) return null;
-  return `${HEADING}${toMergekitYaml(recipe, merge)}`;
+  if (merge === undefined || merge.method === "pso_merging" || merge.method === "random") return null;
+  const settled = tuned(report, merge);
+  return mergekitProblem(settled) === null ? `${HEADING}${toMergekitYaml(recipe, settled)}` : null;
+}
+
+/** With the number that was chosen where one was left open. */
+function tuned({ runs }: Told, merge: MergeRun): MergeRun {
+  const best = runs.find(({ id }) => id === merge.id)?.best?.candidate;
+  return best?.kind === "method" ? ({ ...merge, ...best.parameters } as MergeRun) : merge;
 }
 
 /** c₀θ₀ + Σ cᵢ(θᵢ − θ₀) = (c₀ − Σ cᵢ)θ₀ + Σ cᵢθᵢ; null where something else is in the merge, or it was no search. */

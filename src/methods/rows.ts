@@ -67,7 +67,13 @@ function named(run: MergeStart, figure: (value: number) => string): string {
   const { perModel, whole } = methodSpec(run.method);
   const known = run.method === "task_arithmetic" ? whole : { ...perModel, ...whole };
   const chief = CHIEF.find((name) => name in known);
-  const show = (value: unknown) => (typeof value === "number" ? figure(value) : typeof value === "string" ? value : JSON.stringify(value));
+  // No colon: that stands between an expert and what was done to it.
+  const show = (value: unknown): string => {
+    if (typeof value === "number") return figure(value);
+    if (Array.isArray(value)) return `[${value.map(show).join(",")}]`;
+    if (typeof value === "object" && value !== null) return `{${Object.entries(value).map(([key, inner]) => `${key}=${show(inner)}`).join(",")}}`;
+    return String(value);
+  };
   const said = Object.entries(run).filter(([name, value]) => value !== undefined && !UNSAID.includes(name) && name !== chief && value !== known[name]?.default);
   const first = chief === undefined ? null : (parameterOf(run as MergeRun, chief) ?? known[chief]?.default ?? null);
   const words = [...(first === null ? [] : [show(first)]), ...said.map(([name, value]) => `${name}=${show(value)}`)];

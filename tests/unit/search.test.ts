@@ -293,17 +293,17 @@ describe("data-free merges", () => {
   });
 
   test("merges among a swarm's starts are columns of the basis, each once, or rows where they are no more", async () => {
-    const start = ["base", { method: "linear" }, { method: "ties", density: 0.2 }, { method: "ties", density: 0.2 }, { method: "ties", density: 0.2000001 }, { method: "karcher" }];
+    const start = ["base", { method: "linear" }, { method: "ties", density: 0.2 }, { method: "ties", density: 0.2 }, { method: "ties", density: 0.2000001 }, { method: "karcher" }, { method: "dare_linear", density: [{ filter: "mlp", value: [0.1, 0.5] }, { value: 1 }], weights: { a: 0.5 } }];
     const recipe = recipeOf({ ...PSO, start });
     const own = recipe.runs[0] as Parameters<typeof derivedColumns>[0];
     const columns = derivedColumns(own, recipe);
-    expect(columns.map(({ id }) => id)).toEqual(["ties(0.2)", "ties(0.2000001)", "karcher()"]);
+    expect(columns.map(({ id }) => id)).toEqual(["ties(0.2)", "ties(0.2000001)", "karcher()", "dare_linear([{filter=mlp,value=[0.1,0.5]},{value=1}],weights={a=0.5})"]);
     expect(columns[0]!.run).toMatchObject({ method: "ties", density: 0.2, normalize: true, rescaling: "l1", scope: "tensor" });
     const ids = ["base", "a", "b", ...columns.map(({ id }) => id)];
     const points = startingPoints((own as { start: never }).start, recipe, ids);
-    expect(points.map(({ origin }) => origin)).toEqual(["base", "linear", "ties(0.2)", "ties(0.2)", "ties(0.2000001)", "karcher()"]); // with parentheses: an expert may be called karcher
-    expect(Array.from(points[1]!.row)).toEqual([1, 0.5, 0.5, 0, 0, 0]);
-    expect(Array.from(points[4]!.row)).toEqual([1, 0, 0, 0, 1, 0]);
+    expect(points.map(({ origin }) => origin)).toEqual(["base", "linear", "ties(0.2)", "ties(0.2)", "ties(0.2000001)", "karcher()", columns[3]!.id]); // with parentheses: an expert may be called karcher
+    expect(Array.from(points[1]!.row)).toEqual([1, 0.5, 0.5, 0, 0, 0, 0]);
+    expect(Array.from(points[4]!.row)).toEqual([1, 0, 0, 0, 1, 0, 0]);
   });
 
   test("one as a run is a search of one evaluation", async () => {
