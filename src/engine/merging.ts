@@ -6,8 +6,8 @@ import { CpuExecutor } from "../methods/executor.cpu.ts";
 import { mergeTensor } from "../methods/merge.ts";
 import type { MergeRun } from "../methods/runs.ts";
 import { needsSurvey, surveyModel, type Survey } from "../methods/survey.ts";
-import type { MethodWarning, TensorJob, TensorSource } from "../methods/types.ts";
-import { type GroupedWarning, groupWarnings } from "../methods/warnings.ts";
+import type { TensorJob, TensorSource } from "../methods/types.ts";
+import { gather, type GatheredWarning, type MergedTensor } from "../methods/warnings.ts";
 import { LabError } from "../lib/error.ts";
 import { planMerge, modelsOf } from "../recipe/plan/plan.ts";
 import type { ModelHeader, PlannedTensor } from "../recipe/plan/types.ts";
@@ -27,10 +27,15 @@ export interface SegmentPlan {
   readonly survey: Survey | undefined;
 }
 
+export interface MadeSegment {
+  readonly values: Float32Array;
+  readonly told: MergedTensor;
+}
+
 export interface Derived {
   /** One array a segment, in the graph's layout. */
   readonly weights: Float32Array[];
-  readonly warnings: GroupedWarning[];
+  readonly warnings: GatheredWarning[];
 }
 
 /** With m = merged − base. */
@@ -41,7 +46,7 @@ export interface Measured {
   readonly norm: number;
   /** ⟨m, column⟩ by id: the base's weights, each expert's task vector. */
   readonly inner: Readonly<Record<string, number>>;
-  readonly warnings: GroupedWarning[];
+  readonly warnings: GatheredWarning[];
 }
 
 /** Families this small stay in memory between merges, so that a slider is followed while it moves. */
@@ -89,33 +94,37 @@ export class FamilyMerger {
   }
 
   /** One segment in the graph's layout. `given`: the models' own tensors of it in that layout, where the caller has read them anyway. */
-  async segment(plan: SegmentPlan, index: number, given?: readonly Float32Array[]): Promise<{ values: Float32Array; warnings: readonly MethodWarning[] }> {
+  async segment(plan: SegmentPlan, index: number, given?: readonly Float32Array[]): Promise<MadeSegment> {
     const segment = this.#segmentAt(index);
-    const { values, warnings } = await this.#made(plan, index, given?.map((tensor) => toCheckpoint(segment, tensor)));
-    return { values: toGraph(segment, values), warnings };
+    const made = await this.#made(plan, index, given?.map((tensor) => toCheckpoint(segment, tensor)));
+    return { ...made, values: toGraph(segment, made.values) };
   }
 
   /** In the checkpoint's layout; the caller's own array. */
-  async #made(plan: SegmentPlan, index: number, given?: readonly Float32Array[]): Promise<{ values: Float32Array; warnings: readonly MethodWarning[] }> {
+  async #made(plan: SegmentPlan, index: number, given?: readonly Float32Array[]): Promise<MadeSegment> {
     const planned = plan.tensors[index] as PlannedTensor; // one a segment
-    if (planned.kind === "copy") return { values: (await this.#tensor(plan, planned.input.model, index, given)).slice(), warnings: [] };
-    const values = new Float32Array(planned.elements);
-    const { warnings } = await mergeTensor(planned.job, await this.#source(plan, index, given), (from, chunk) => values.set(chunk, from), { executor: this.#cpu, survey: plan.survey });
-    return { values, warnings };
+    const { name, elements } = planned;
+    if (planned.kind === "copy") {
+      const values = (await this.#tensor(plan, planned.input.model, index, given)).slice();
+      return { values, told: { name, elements, norm: Math.sqrt(dot(values, values)), warnings: [] } };
+    }
+    const values = new Float32Array(elements);
+    const merged = await mergeTensor(planned.job, await this.#source(plan, index, given), (from, chunk) => values.set(chunk, from), { executor: this.#cpu, survey: plan.survey });
+    return { values, told: { ...merged, name, elements } };
   }
 
   /** All segments, one after the other. */
   async merge(recipe: Recipe, run: MergeRun): Promise<Derived> {
     const plan = await this.plan(recipe, run);
     const weights: Float32Array[] = [];
-    const warnings: MethodWarning[] = [];
+    const told: MergedTensor[] = [];
     for (const index of plan.tensors.keys()) {
       const made = await this.segment(plan, index);
       weights.push(made.values);
-      warnings.push(...made.warnings);
+      told.push(made.told);
     }
     this.rest();
-    return { weights, warnings: groupWarnings(warnings) };
+    return { weights, warnings: gather(told) };
   }
 
   /** A merge that is looked at and dropped: where it lies among the models. */
@@ -123,10 +132,10 @@ export class FamilyMerger {
     const plan = await this.plan(recipe, run);
     const inner = this.#family.models.map(() => 0);
     let squares = 0;
-    const warnings: MethodWarning[] = [];
+    const told: MergedTensor[] = [];
     for (const index of plan.tensors.keys()) {
       const made = await this.#made(plan, index);
-      warnings.push(...made.warnings);
+      told.push(made.told);
       const [base, ...experts] = await Promise.all(inner.map((_, model) => this.tensor(model, index))) as [Float32Array, ...Float32Array[]];
       const moved = made.values;
       for (let i = 0; i < moved.length; i++) moved[i] = (moved[i] as number) - (base[i] as number);
@@ -137,7 +146,7 @@ export class FamilyMerger {
     }
     this.rest();
     const ids = this.#family.models.map(({ id }) => id);
-    return { jobs: jobsOf(plan), norm: Math.sqrt(squares), inner: Object.fromEntries(ids.map((id, i) => [id, inner[i] as number])), warnings: groupWarnings(warnings) };
+    return { jobs: jobsOf(plan), norm: Math.sqrt(squares), inner: Object.fromEntries(ids.map((id, i) => [id, inner[i] as number])), warnings: gather(told) };
   }
 
   /** A model's own tensor in the checkpoint's layout; not to be written to. */

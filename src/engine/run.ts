@@ -7,7 +7,7 @@ import type { Report, ReportRun } from "../recipe/report.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { flooredTasks, referencesOf, type References } from "../fitness/aggregate.ts";
 import { dataFreeCandidate, settledMerge } from "../search/searches.ts";
-import type { GroupedWarning } from "../methods/warnings.ts";
+import type { GatheredWarning } from "../methods/warnings.ts";
 import type { LabEvent, Phase } from "../threads/events.ts";
 import type { RunOrder } from "../threads/merge.ts";
 import type { Gate } from "./gate.ts";
@@ -126,10 +126,10 @@ export async function runRecipe(setting: RunSetting): Promise<Finished> {
   }
 
   /** What a method had to say of a merge, once a kind: a merge is made anew for every side it is scored on, a tuned one many times. */
-  function warn(id: string, said: readonly GroupedWarning[]): void {
-    for (const { code, message, tensors, first } of said) {
+  function warn(id: string, said: readonly GatheredWarning[]): void {
+    for (const { code, message, tensors, details } of said) {
       if (warnings.some((known) => known.code === code && (known.details as { model?: string } | undefined)?.model === id)) continue;
-      emit({ type: "warning", code, message: `${id}: ${message}`, tensors, details: { model: id, tensors: [...first] } });
+      emit({ type: "warning", code, message: `${id}: ${message}`, tensors, details: { ...details, model: id } });
     }
   }
 }

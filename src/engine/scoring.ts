@@ -4,7 +4,7 @@ import { metrics } from "../fitness/metrics/table.ts";
 import type { Outputs } from "../fitness/metrics/types.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import type { GroupedWarning } from "../methods/warnings.ts";
+import type { GatheredWarning } from "../methods/warnings.ts";
 import type { Candidate } from "../search/types.ts";
 import type { Gate } from "./gate.ts";
 import type { LoadedTask, Side } from "./loading.ts";
@@ -44,7 +44,7 @@ export class Scorer {
   readonly #gate: Gate;
   /** Base and own expert a task, for `aggregate: normalised`. */
   references: References | null = null;
-  #warnings: GroupedWarning[] = [];
+  #warnings: GatheredWarning[] = [];
 
   constructor(bench: Workbench, recipe: Recipe, gate: Gate) {
     this.#bench = bench;
@@ -65,7 +65,7 @@ export class Scorer {
   }
 
   /** What the methods of merges placed since the last call had to say. */
-  takeWarnings(): GroupedWarning[] {
+  takeWarnings(): GatheredWarning[] {
     return this.#warnings.splice(0);
   }
 

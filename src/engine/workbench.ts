@@ -8,8 +8,7 @@ import { Evaluator, type Port } from "../fitness/evaluator.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import { LabError, isLabError } from "../lib/error.ts";
 import { rowOf } from "../methods/rows.ts";
-import type { MethodWarning } from "../methods/types.ts";
-import { type GroupedWarning, groupWarnings } from "../methods/warnings.ts";
+import { gather, type GatheredWarning, type MergedTensor } from "../methods/warnings.ts";
 import { type MergeOrder, parseMerge } from "../recipe/merge.ts";
 import type { DerivedColumn } from "../search/starts.ts";
 import type { Candidate } from "../search/types.ts";
@@ -38,7 +37,7 @@ interface Setup {
 /** What came of writing a candidate; `warnings` of the methods that made its weights. */
 export interface Placed {
   readonly nonFinite: boolean;
-  readonly warnings: readonly GroupedWarning[];
+  readonly warnings: readonly GatheredWarning[];
 }
 
 export class Workbench {
@@ -47,7 +46,7 @@ export class Workbench {
   readonly merger: FamilyMerger;
   /** Merges that are columns of the basis, and what their methods had to say. */
   readonly derived: readonly DerivedColumn[];
-  readonly derivedWarnings = new Map<string, readonly GroupedWarning[]>();
+  readonly derivedWarnings = new Map<string, readonly GatheredWarning[]>();
   readonly #hub: Hub;
   readonly #options: EngineOptions;
   readonly #emit: (event: LabEvent) => void;
@@ -249,19 +248,19 @@ export class Workbench {
   async #fill(basis: Basis): Promise<void> {
     const { alignment, models, recipe } = this.loaded;
     const plans = [];
-    for (const { id, run } of this.derived) plans.push({ plan: await this.merger.plan(recipe, run), warnings: [] as MethodWarning[], id });
+    for (const { id, run } of this.derived) plans.push({ plan: await this.merger.plan(recipe, run), told: [] as MergedTensor[], id });
     for (const [index, segment] of alignment.segments.entries()) {
       const tensors = await Promise.all(models.map(({ id, model }) => this.#hub.tensor(model.handle, segment.weight[id])));
       const [base, ...vectors] = tensors;
-      for (const { plan, warnings } of plans) {
+      for (const { plan, told } of plans) {
         const made = await this.merger.segment(plan, index, tensors);
         vectors.push(made.values);
-        warnings.push(...made.warnings);
+        told.push(made.told);
       }
       basis.put(index, base, vectors);
     }
     this.merger.rest();
-    for (const { id, warnings } of plans) this.derivedWarnings.set(id, groupWarnings(warnings));
+    for (const { id, told } of plans) this.derivedWarnings.set(id, gather(told));
   }
 
   /** Of the base and the dense directions, as a basis counts them. */

@@ -6,7 +6,7 @@ import { methodSpec } from "../methods/fields.ts";
 import type { MergePlan } from "../recipe/plan/types.ts";
 import type { Report, ReportFile } from "../recipe/report.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import type { GatheredWarning } from "./warnings.ts";
+import type { GatheredWarning } from "../methods/warnings.ts";
 import type { StreamedModels } from "./models.ts";
 
 export interface Told {

@@ -23,7 +23,7 @@ import { exportedRun } from "./runs.ts";
 import { openSink } from "./sinks/table.ts";
 import type { Sink } from "./sinks/sink.ts";
 import { budgetOf, unitsOf, type Budget, type PlannedUnit } from "./units.ts";
-import { gather } from "./warnings.ts";
+import { gather } from "../methods/warnings.ts";
 
 const MEMORY_BYTES = 512 * 2 ** 20;
 

@@ -57,7 +57,7 @@ export interface Remerged {
   norm: number;
   /** ⟨m, column⟩ by id: the base's weights, each expert's task vector. With a plane's Gram matrix it says where the merge lies. */
   inner: Record<string, number>;
-  warnings: { code: string; message: string; tensors: number }[];
+  warnings: { code: string; message: string; tensors?: number }[];
   ms: number;
 }
 

@@ -150,8 +150,8 @@ describe("a merge of a family", () => {
     const { warnings } = await new FamilyMerger(family, read).merge(recipe, recipe.runs[0] as MergeRun);
     const [lerp] = warnings.filter(({ code }) => code === "slerp-fell-back-to-lerp");
     expect(lerp?.tensors).toBeGreaterThan(5); // small fine-tunes are nearly parallel
-    expect(lerp?.first).toHaveLength(5);
-    expect(lerp?.message).toMatch(/The same goes for \d+ more tensors: /);
+    expect(lerp?.details?.tensors).toHaveLength(5);
+    expect(lerp?.message).toMatch(/So it is in \d+ tensors: /);
   });
 
   test("refuses numbers that make no sense for a tensor, by name", async () => {
