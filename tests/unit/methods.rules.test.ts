@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { maskUniform } from "../../src/lib/rules.ts";
 import { CpuExecutor } from "../../src/methods/executor.cpu.ts";
 import { mergeTensor } from "../../src/methods/merge.ts";
+import { ascending } from "../../src/methods/sparsify/rank.ts";
 import { needsSurvey, surveyModel } from "../../src/methods/survey.ts";
 import type { Merged, MergeOptions, TensorJob } from "../../src/methods/types.ts";
 import replay from "../fixtures/philox.json";
@@ -203,4 +204,15 @@ test("a stopped merge says so, and the next one runs", async () => {
 test("the norm of the output comes back", async () => {
   const { norm, values } = await merge({ method: "task_arithmetic" }, [noise(1000, 1), noise(1000, 2)], { weight: 0.5 });
   expect(norm).toBeCloseTo(Math.hypot(...values), 4);
+});
+
+// 256: the longest row that is sorted; 257 and 3,000: counted. Many equal ones, zeros of both signs, a NaN.
+test.each([1, 2, 255, 256, 257, 3000])("ranks of a row of %i: by |x|, the higher index first among equals", (length) => {
+  const values = noise(length, 4).map((value, i) => (i % 50 === 7 ? NaN : i % 11 === 0 ? -0 : Math.round(20 * value) / 20));
+  const wide = new Float32Array(length + 3);
+  wide.set(values, 3);
+  const order = new Uint32Array(length);
+  ascending(new Int32Array(wide.buffer), 3, length, order, new Uint32Array(length));
+  const bits = new Uint32Array(values.map(Math.abs).buffer);
+  expect([...order]).toEqual([...bits.keys()].sort((a, b) => bits[a]! - bits[b]! || b - a));
 });

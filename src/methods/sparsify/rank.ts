@@ -3,44 +3,68 @@
  * equal ones the lower index. Bits of |x| are in the order of |x|, NaN above all.
  */
 
-/** `order[k]`: element of the row whose rank is k. `scratch`, `order`: as long as the row. Three radix digits of 11 bits (10 the last). */
+/** For fewer, going through the counts costs more than a sort. */
+const SHORT = 256;
+
+/** `order[rank]`: element of the row. `order`, `scratch`: at least as long as the row. */
 export function ascending(bits: Int32Array, from: number, length: number, order: Uint32Array, scratch: Uint32Array): void {
-  if (length <= SHORT) return ascendingShort(bits, from, length, order);
+  if (length <= SHORT) ascendingShort(bits, from, length, order);
+  else ascendingRadix(bits, from, length, order, scratch);
+}
+
+const first = new Uint32Array(2048), second = new Uint32Array(2048), third = new Uint32Array(1024);
+let keys = [new Int32Array(0), new Int32Array(0)] as [Int32Array, Int32Array];
+let between = new Uint32Array(0);
+
+/** Three digits of 11, 11 and 9 bits, the lowest first; all three are counted at once, and keys move along with their elements. */
+function ascendingRadix(bits: Int32Array, from: number, length: number, order: Uint32Array, scratch: Uint32Array): void {
+  if (between.length < length) {
+    keys = [new Int32Array(length), new Int32Array(length)];
+    between = new Uint32Array(length);
+  }
+  const [a, b] = keys;
+  for (const counts of [first, second, third]) counts.fill(0);
   // Backwards at first, and stably from there: among equals the higher index ranks lower.
-  for (let i = 0; i < length; i++) scratch[i] = length - 1 - i;
-  let [source, target] = [scratch, order];
-  for (const shift of [0, 11, 22]) {
-    counts.fill(0);
-    for (let i = 0; i < length; i++) {
-      const digit = (((bits[from + i] as number) & 0x7fffffff) >>> shift) & 2047;
-      counts[digit] = (counts[digit] as number) + 1;
-    }
-    let before = 0;
-    for (let digit = 0; digit < 2048; digit++) {
-      const here = counts[digit] as number;
-      counts[digit] = before;
-      before += here;
-    }
-    for (let i = 0; i < length; i++) {
-      const element = source[i] as number;
-      const digit = (((bits[from + element] as number) & 0x7fffffff) >>> shift) & 2047;
-      const at = counts[digit] as number;
-      counts[digit] = at + 1;
-      target[at] = element;
-    }
-    [source, target] = [target, source];
+  for (let i = 0; i < length; i++) {
+    const key = (bits[from + length - 1 - i] as number) & 0x7fffffff;
+    a[i] = key;
+    scratch[i] = length - 1 - i;
+    first[key & 2047]!++; // a digit is a place in its counts
+    second[(key >>> 11) & 2047]!++;
+    third[key >>> 22]!++;
+  }
+  for (const counts of [first, second, third]) begin(counts);
+  move(scratch, a, between, b, length, first, 0);
+  move(between, b, scratch, a, length, second, 11);
+  move(scratch, a, order, b, length, third, 22);
+}
+
+/** Counts of digits → where each digit's elements begin. */
+function begin(counts: Uint32Array): void {
+  let before = 0;
+  for (let digit = 0; digit < counts.length; digit++) {
+    const here = counts[digit] as number;
+    counts[digit] = before;
+    before += here;
   }
 }
 
-const counts = new Uint32Array(2048);
+function move(elements: Uint32Array, keys: Int32Array, toElements: Uint32Array, toKeys: Int32Array, length: number, places: Uint32Array, shift: number): void {
+  for (let i = 0; i < length; i++) {
+    const key = keys[i] as number;
+    const digit = (key >>> shift) & 2047;
+    const at = places[digit] as number;
+    places[digit] = at + 1;
+    toElements[at] = elements[i] as number;
+    toKeys[at] = key;
+  }
+}
 
-/** For so few, going through the counts costs more than a sort. */
-const SHORT = 1024;
-const keys = new Float64Array(SHORT);
+const short = new Float64Array(SHORT);
 
-/** |x|'s bits, then the place from the end: 41 bits, exact in a double. */
+/** |x|'s bits, then the place from the end: 39 bits, exact in a double. */
 function ascendingShort(bits: Int32Array, from: number, length: number, order: Uint32Array): void {
-  for (let i = 0; i < length; i++) keys[i] = ((bits[from + i] as number) & 0x7fffffff) * SHORT + (length - 1 - i);
-  const sorted = keys.subarray(0, length).sort();
+  for (let i = 0; i < length; i++) short[i] = ((bits[from + i] as number) & 0x7fffffff) * SHORT + (length - 1 - i);
+  const sorted = short.subarray(0, length).sort();
   for (let rank = 0; rank < length; rank++) order[rank] = length - 1 - ((sorted[rank] as number) % SHORT);
 }
