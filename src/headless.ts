@@ -35,7 +35,7 @@ export interface FolderJob {
   recipe: RecipeInput;
   options: LabOptions;
   order?: { shardBytes?: number; memoryBytes?: number };
-  places: Record<string, { path: string; bytes: number; at: number }[]> | null;
+  places: Record<string, { path: string; bytes: number; at: number; stored?: string }[]> | null;
 }
 
 /** So much of a file tells it from others of its length. */
@@ -61,6 +61,21 @@ const headless = {
     handle?.cancel();
     folders?.abort();
   },
+
+  /** Makes files in the origin's file system, each holding its own name, for the command line to put inputs in their place. */
+  reserve: (count: number) =>
+    answered(async () => {
+      const root = await navigator.storage.getDirectory();
+      return Promise.all(
+        Array.from({ length: count }, async (_, i) => {
+          const name = `input-${i}-${crypto.randomUUID()}`;
+          const stream = await (await root.getFileHandle(name, { create: true })).createWritable();
+          await stream.write(name);
+          await stream.close();
+          return name;
+        }),
+      );
+    }),
 
   /** What a merge of folders would read, write and hold. */
   planFolders: (job: FolderJob) => answered(async () => (await opened(job)).planFolders(job.recipe)),
@@ -118,7 +133,7 @@ async function opened({ options, places }: FolderJob): Promise<ReturnType<typeof
   lab = createLab(options);
   const { files } = document.querySelector("#files") as HTMLInputElement;
   for (const [reference, listed] of Object.entries(places ?? {})) {
-    await lab.mount(reference, listed.map(({ path, bytes, at }) => ({ path, bytes, ...(files?.[at] ? { blob: files[at] } : {}) })));
+    await lab.mount(reference, listed.map(({ path, bytes, at, stored }) => ({ path, bytes, ...(files?.[at] ? { blob: files[at] } : {}), ...(stored === undefined ? {} : { stored }) })));
   }
   return lab;
 }

@@ -1,9 +1,9 @@
 /** Inputs of a unit: elements of its tensors as f32, from windows over the files. */
 import { bitsEach, type FloatDtype } from "../checkpoint/safetensors/dtype.ts";
 import { floatsOf } from "../checkpoint/safetensors/elements.ts";
-import type { ByteSource } from "../checkpoint/safetensors/source.ts";
 import type { TensorSource } from "../methods/types.ts";
 import type { PlacedTensor, UnitTensor } from "../threads/streaming.ts";
+import type { Buffers, Reader } from "./places.ts";
 import { gatherRows } from "./rows.ts";
 import { Windows } from "./windows.ts";
 
@@ -11,10 +11,9 @@ import { Windows } from "./windows.ts";
 const DENSE = 0.75;
 
 export interface InputsOptions {
-  readonly sourceOf: (place: number) => Promise<ByteSource>;
+  readonly sourceOf: (place: number) => Promise<Reader>;
   readonly onRead: (bytes: number) => void;
-  /** Sources give arrays that nobody else has. */
-  readonly owned: boolean;
+  readonly buffers: Buffers;
 }
 
 export class UnitInputs {
@@ -34,8 +33,8 @@ export class UnitInputs {
   /** Of a tensor to be merged; `done` when it is. */
   async open(tensor: Extract<UnitTensor, { kind: "merge" }>): Promise<TensorSource> {
     // Rows are gathered from several inputs at once, so where windows come and go what one drops another may be reading.
-    const owned = this.#options.owned && (this.#keep || tensor.rows === null);
-    const windows = await Promise.all(tensor.inputs.map((input) => this.#windowsOf(input, owned)));
+    const inTurn = this.#keep || tensor.rows === null;
+    const windows = await Promise.all(tensor.inputs.map((input) => this.#windowsOf(input, inTurn)));
     const stored: TensorSource = {
       async read(input, from, to, into) {
         const { dtype, offset } = tensor.inputs[input] as PlacedTensor; // one each, as windows
@@ -49,7 +48,7 @@ export class UnitInputs {
 
   /** Bytes of a tensor as they lie. */
   async raw(input: PlacedTensor): Promise<(from: number, to: number) => Promise<Uint8Array<ArrayBuffer>>> {
-    const windows = await this.#windowsOf(input, this.#options.owned);
+    const windows = await this.#windowsOf(input, true);
     return (from, to) => windows.read(input.offset + from, input.offset + to);
   }
 
@@ -68,20 +67,20 @@ export class UnitInputs {
     this.#shared.clear();
   }
 
-  async #windowsOf(input: PlacedTensor, owned: boolean): Promise<Windows> {
+  async #windowsOf(input: PlacedTensor, inTurn: boolean): Promise<Windows> {
     const known = this.#shared.get(input.place);
     if (known) return known;
-    const { sourceOf, onRead } = this.#options;
+    const { sourceOf, onRead, buffers } = this.#options;
     const source = await sourceOf(input.place);
     const wanted = this.#tensors.flatMap(inputsOf).filter(({ place }) => place === input.place);
     const [begin, end] = [Math.min(...wanted.map(({ offset }) => offset)), Math.max(...wanted.map(({ offset, bytes }) => offset + bytes))];
     const bytes = wanted.reduce((total, one) => total + one.bytes, 0);
     if (this.#keep && wanted.length > 1 && bytes >= DENSE * (end - begin)) {
-      const shared = this.#shared.get(input.place) ?? new Windows(source, { begin, end, keep: true }, { onRead, owned });
+      const shared = this.#shared.get(input.place) ?? new Windows(source, { begin, end, keep: true }, { onRead, buffers, inTurn });
       this.#shared.set(input.place, shared);
       return shared;
     }
-    const windows = new Windows(source, { begin: input.offset, end: input.offset + input.bytes, keep: this.#keep }, { onRead, owned });
+    const windows = new Windows(source, { begin: input.offset, end: input.offset + input.bytes, keep: this.#keep }, { onRead, buffers, inTurn });
     this.#own.push(windows);
     return windows;
   }

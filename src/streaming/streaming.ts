@@ -115,7 +115,7 @@ export class FolderStreaming implements StreamingService {
     underway.check();
     const output = new Output(sink, layout);
     for (const [path, bytes] of await smallFiles(plan, recipe, opened)) await output.add(path, bytes);
-    const reports = await this.#units(units, budget, output, progress, underway);
+    const reports = await this.#units(units, output, progress, underway);
     const written = await output.finish();
     progress.finish();
     const files = await this.#files(written, sink, order.digests ?? true);
@@ -130,9 +130,9 @@ export class FolderStreaming implements StreamingService {
     return { report, files };
   }
 
-  async #units(units: readonly PlannedUnit[], { inputBytes }: Budget, output: Output, progress: Progress, underway: Underway): Promise<readonly TensorReport[]> {
+  async #units(units: readonly PlannedUnit[], output: Output, progress: Progress, underway: Underway): Promise<readonly TensorReport[]> {
     const reports: (readonly TensorReport[])[] = [];
-    await inPool(units, this.#threads.length, inputBytes, async (unit, at) => {
+    await inPool(units, this.#threads.length, async (unit, at) => {
       underway.check();
       progress.begin(at, unit.tensors[0]?.name ?? "", unit.readBytes);
       const deliver: Deliver = async (file, offset, bytes) => {
@@ -159,8 +159,7 @@ export class FolderStreaming implements StreamingService {
 
   async #files(written: readonly { path: string; bytes: number }[], sink: Sink, digests: boolean): Promise<FolderFile[]> {
     const files: FolderFile[] = [];
-    const piece = (path: string, bytes: number) => ({ path, bytes, heldBytes: 0 });
-    await inPool(written.map(({ path, bytes }) => piece(path, bytes)), this.#threads.length, 1, async ({ path, bytes }, at) => {
+    await inPool(written, this.#threads.length, async ({ path, bytes }, at) => {
       const blob = await sink.file(path);
       if (blob.size !== bytes) throw new LabError("run-failed", `${path} has ${blob.size} bytes after it was written, not ${bytes}. Something else changed it; merge again.`, { details: { path } });
       const sha256 = digests ? await (this.#threads[at] as Thread).digest({ path, bytes, blob }) : "";
@@ -288,10 +287,10 @@ async function smallFiles(plan: MergePlan, recipe: Recipe, opened: StreamedModel
   return [...[...written].map(([path, text]): [string, Uint8Array<ArrayBuffer>] => [path, new TextEncoder().encode(text)]), ...(await Promise.all(copies))];
 }
 
-/** Buffers at most: executors, and inputs of as many units as fit at once. */
-function peakOf(units: readonly PlannedUnit[], { executorBytes, inputBytes, totalBytes }: Budget, threads: number): number {
-  const inputs = [...units].sort((a, b) => b.heldBytes - a.heldBytes).slice(0, threads).reduce((sum, { heldBytes }) => sum + heldBytes, 0);
-  return Math.min(totalBytes, threads * executorBytes + Math.min(inputBytes, inputs));
+/** Buffers at most: those of the executors, and windows of the largest units. */
+function peakOf(units: readonly PlannedUnit[], { executorBytes, totalBytes }: Budget, threads: number): number {
+  const windows = [...units].sort((a, b) => b.heldBytes - a.heldBytes).slice(0, threads).reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+  return Math.min(totalBytes, threads * executorBytes + windows);
 }
 
 function proxied<F extends (...given: never[]) => unknown>(work: F): F {

@@ -3,7 +3,6 @@ import { expose, transfer } from "comlink";
 import { createSHA256 } from "hash-wasm";
 import { bitsEach, type FloatDtype, isFloatDtype } from "../checkpoint/safetensors/dtype.ts";
 import { Encoder, floatsOf } from "../checkpoint/safetensors/elements.ts";
-import type { ByteSource } from "../checkpoint/safetensors/source.ts";
 import { isLabError, LabError } from "../lib/error.ts";
 import { CpuExecutor } from "../methods/executor.cpu.ts";
 import type { Executor } from "../methods/executor.ts";
@@ -13,8 +12,9 @@ import type { Dtype } from "../methods/types.ts";
 import type { MountedFile } from "../threads/hub.ts";
 import type { Deliver, TensorOrder, TensorReport, TensorService, Unit, UnitTensor } from "../threads/streaming.ts";
 import { UnitInputs } from "./inputs.ts";
-import { sourceOf } from "./places.ts";
+import { Buffers, type Reader, readerOf, sourceOf } from "./places.ts";
 import { OutputRun } from "./run.ts";
+import { WINDOW_BYTES } from "./units.ts";
 
 /** Of each input, converted at a time: a few of them stay in the processor's caches. */
 const CHUNK_ELEMENTS = 1 << 18;
@@ -26,12 +26,13 @@ type Copy = Extract<UnitTensor, { kind: "copy" }>;
 
 export class TensorMerger implements TensorService {
   #places: readonly MountedFile[] = [];
-  #sources = new Map<number, Promise<ByteSource>>();
+  #sources = new Map<number, Promise<Reader>>();
   #executor: Executor | null = null;
   #survey: Survey | undefined;
   #onRead: (bytes: number) => void = () => undefined;
   readonly #encoder = new Encoder();
   readonly #rounder = new Encoder();
+  readonly #windows = new Buffers(WINDOW_BYTES);
   /** Output buffers, kept between units. */
   readonly #buffers: ArrayBuffer[] = [];
 
@@ -122,12 +123,12 @@ export class TensorMerger implements TensorService {
   }
 
   #inputs(tensors: readonly UnitTensor[], keep: boolean): UnitInputs {
-    return new UnitInputs(tensors, keep, { sourceOf: (place) => this.#sourceOf(place), onRead: this.#onRead, owned: true });
+    return new UnitInputs(tensors, keep, { sourceOf: (place) => this.#sourceOf(place), onRead: this.#onRead, buffers: this.#windows });
   }
 
-  #sourceOf(place: number): Promise<ByteSource> {
+  #sourceOf(place: number): Promise<Reader> {
     let source = this.#sources.get(place);
-    if (!source) this.#sources.set(place, (source = sourceOf(this.#places[place] as MountedFile))); // the order names them all
+    if (!source) this.#sources.set(place, (source = readerOf(this.#places[place] as MountedFile))); // the order names them all
     return source;
   }
 

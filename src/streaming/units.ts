@@ -10,9 +10,9 @@ import type { PlacedTensor, Unit, UnitTensor } from "../threads/streaming.ts";
 /** Input bytes of a unit of small tensors. */
 const UNIT_BYTES = 16 << 20;
 /** A window of an input that is not kept; see src/streaming/windows.ts. */
-export const WINDOW_BYTES = 8 << 20;
-/** Windows of one input in memory: the one that is read from, and the next. */
-const WINDOWS = 2;
+export const WINDOW_BYTES = 4 << 20;
+/** Windows of one input in memory: those that are read from, and the next. */
+const WINDOWS = 3;
 /** Output buffers of a unit under way. */
 export const OUT_BYTES = 8 << 20;
 const OUT_BUFFERS = 2;
@@ -22,17 +22,18 @@ export interface Budget {
   readonly totalBytes: number;
   /** Of each thread's executor. */
   readonly executorBytes: number;
-  /** For bytes of inputs, over all threads. */
+  /** Of each thread's windows over inputs. */
   readonly inputBytes: number;
 }
 
+const LEAST_INPUT_BYTES = 16 << 20;
 /** Arrays of an executor beside the inputs it keeps: chunks, masks, the output. */
 const EXECUTOR_EXTRA_BYTES = 24 << 20;
 
 export function budgetOf(totalBytes: number, threads: number): Budget {
-  const executorBytes = Math.floor(totalBytes / 4 / threads);
-  const inputBytes = totalBytes - threads * (executorBytes + EXECUTOR_EXTRA_BYTES + OUT_BUFFERS * OUT_BYTES);
-  if (inputBytes < (16 << 20)) throw new LabError("out-of-memory", `${Math.round(totalBytes / 2 ** 20)} MiB are too little for a merge in ${threads} threads; give it at least ${threads * 96} MiB.`);
+  const executorBytes = Math.floor(totalBytes / 8 / threads);
+  const inputBytes = Math.floor(totalBytes / threads) - executorBytes - EXECUTOR_EXTRA_BYTES - OUT_BUFFERS * OUT_BYTES;
+  if (inputBytes < LEAST_INPUT_BYTES) throw new LabError("out-of-memory", `${Math.round(totalBytes / 2 ** 20)} MiB are too little for a merge in ${threads} threads; give it at least ${threads * 96} MiB.`);
   return { totalBytes, executorBytes, inputBytes };
 }
 
@@ -41,7 +42,7 @@ export interface PlannedUnit extends Unit {
   /** Of inputs, each read once. */
   readonly readBytes: number;
   readonly writeBytes: number;
-  /** Bytes of inputs in memory while it is under way. */
+  /** Of windows while it is under way. */
   readonly heldBytes: number;
 }
 
@@ -78,12 +79,14 @@ interface Weighed {
 
 function unitOf(index: number, file: number, group: readonly Weighed[], budget: Budget): PlannedUnit {
   const readBytes = sum(group, "readBytes");
-  const windows = Math.max(...group.map(({ inputs }) => inputs)) * WINDOWS * WINDOW_BYTES;
-  const keep = readBytes <= budget.inputBytes;
+  const inputs = Math.max(...group.map((one) => one.inputs));
+  // Whole windows, and one at each end that other tensors of the span begin or end in.
+  const whole = readBytes + 2 * inputs * WINDOW_BYTES;
+  const keep = whole <= budget.inputBytes;
   return {
     index, file, keep, readBytes, writeBytes: sum(group, "writeBytes"),
     tensors: group.map(({ tensor }) => tensor),
-    heldBytes: keep ? readBytes : Math.min(windows, readBytes),
+    heldBytes: keep ? whole : inputs * WINDOWS * WINDOW_BYTES,
   };
 }
 

@@ -2,7 +2,7 @@
  * Bytes of one span of a file, read in windows: the next comes while this one is worked on. Kept for all passes, or only the two
  * last ones, and then read again for each pass.
  */
-import type { ByteSource } from "../checkpoint/safetensors/source.ts";
+import { Buffers, type Reader } from "./places.ts";
 import { WINDOW_BYTES } from "./units.ts";
 
 export interface Span {
@@ -15,27 +15,30 @@ export interface Span {
 export interface WindowsOptions {
   /** Hears of every window that came, also of one that came before. */
   readonly onRead?: (bytes: number) => void;
-  readonly windowBytes?: number;
-  /** The source gives arrays that nobody else has, and reads follow one another: what is dropped is freed at once, without waiting for a collector. */
-  readonly owned?: boolean;
+  /** Shared with other spans; a window has the length of one. */
+  readonly buffers?: Buffers;
+  /** Reads follow one another, so that the buffer of a window that was dropped can be filled again. */
+  readonly inTurn?: boolean;
 }
 
 export class Windows {
-  readonly #source: ByteSource;
+  readonly #source: Reader;
   readonly #span: Span;
   readonly #onRead: (bytes: number) => void;
-  readonly #owned: boolean;
+  readonly #inTurn: boolean;
+  readonly #buffers: Buffers;
   readonly #windowBytes: number;
   readonly #windows = new Map<number, Promise<Uint8Array<ArrayBuffer>>>();
   readonly #last: number;
 
-  constructor(source: ByteSource, span: Span, { onRead = () => undefined, windowBytes = WINDOW_BYTES, owned = false }: WindowsOptions = {}) {
+  constructor(source: Reader, span: Span, { onRead = () => undefined, buffers = new Buffers(WINDOW_BYTES), inTurn = true }: WindowsOptions = {}) {
     this.#source = source;
     this.#span = span;
     this.#onRead = onRead;
-    this.#owned = owned;
-    this.#windowBytes = windowBytes;
-    this.#last = Math.max(0, Math.ceil((span.end - span.begin) / windowBytes) - 1);
+    this.#inTurn = inTurn;
+    this.#buffers = buffers;
+    this.#windowBytes = buffers.bytes;
+    this.#last = Math.max(0, Math.ceil((span.end - span.begin) / buffers.bytes) - 1);
   }
 
   /** Bytes begin…end−1 of the file; valid until the next call. */
@@ -77,7 +80,7 @@ export class Windows {
     for (const [index, window] of this.#windows) {
       if (!which(index)) continue;
       this.#windows.delete(index);
-      if (this.#owned) window.then(free, () => undefined);
+      if (this.#inTurn) window.then((bytes) => this.#buffers.give(bytes.buffer), () => undefined);
     }
   }
 
@@ -86,16 +89,11 @@ export class Windows {
     if (known) return known;
     const begin = this.#span.begin + index * this.#windowBytes;
     const end = Math.min(this.#span.end, begin + this.#windowBytes);
-    const window = this.#source.read(begin, end).then((bytes) => {
+    const window = this.#source.readInto(begin, end, this.#buffers.take()).then((bytes) => {
       this.#onRead(bytes.length);
       return bytes;
     });
     this.#windows.set(index, window);
     return window;
   }
-}
-
-function free(bytes: Uint8Array<ArrayBuffer>): void {
-  const buffer = bytes.buffer as ArrayBuffer & { transfer?: (length: number) => ArrayBuffer };
-  if (bytes.byteLength === buffer.byteLength) buffer.transfer?.(0);
 }

@@ -9,6 +9,8 @@ export interface MountedFile {
   blob?: Blob;
   /** In the hub's own database, where any thread of this site reads it. */
   kept?: KeptFile;
+  /** Beside its blob: where it lies in the origin's own file system. */
+  stored?: string;
 }
 
 export interface KeptFile {

@@ -47,7 +47,7 @@ export async function mergeFolders(recipe, recipeFolder, asked, started) {
     const session = await stop.race(opening[0]);
     stop.cancelWith(session.cancel);
     const { report, files } = await stop.race(session.folders({ recipe: input, options: { backend: asked.backend, storage: "cli" } }, bar.hear));
-    const missing = take(profile, files, result.beside);
+    const missing = take(profile, files, result.beside, session.lent);
     if (missing.length > 0) await stop.race(session.send(missing.map((file) => file.path)));
     const told = await stop.race(finish(result, report, files));
     result.finish();

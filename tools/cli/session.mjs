@@ -7,6 +7,10 @@ import { ensureBuilt } from "../build.mjs";
 import { Plain } from "../house.mjs";
 import { sendFile, serve } from "../serve.mjs";
 import { exitCodes } from "./arguments.mjs";
+import { lend } from "./lend.mjs";
+
+/** Smaller files are read as they were handed over. */
+const smallBytes = 1 << 20;
 
 const exitOf = {
   "bad-recipe": exitCodes.badRecipe,
@@ -99,11 +103,22 @@ export async function openSession({ mounts = new Map(), into = null, without = [
         files.map((file) => ({ ...file, url: `${origin}${door}mount/${index}/${file.path.split("/").map(encodeURIComponent).join("/")}` })),
       ]),
     );
+    /** Links in the profile, which are no files of the page's. */
+    const lent = new Set();
     const call = async (run, argument) => open(await Promise.race([page.evaluate(run, argument), gone]));
+
+    if (places && profile !== null) {
+      const large = [...mounts].flatMap(([reference, { folder, files: listed }]) => listed.map((file, i) => ({ place: places[reference][i], real: path.join(folder, file.path) }))).filter(({ place }) => place.bytes > smallBytes);
+      const names = large.length > 0 ? await call((count) => window.headless.reserve(count), large.length) : [];
+      const links = lend(profile, new Map(names.map((name, i) => [name, large[i].real])));
+      names.forEach((name, i) => links.has(name) && (large[i].place.stored = name));
+      for (const link of links.values()) lent.add(link);
+    }
 
     return {
       page,
       browser,
+      lent,
       /** Runs a job; resolves with its report. */
       run: (job, onEvent) => {
         hear = onEvent ?? hear;

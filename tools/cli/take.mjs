@@ -2,17 +2,19 @@
  * Files that a page wrote into its origin's file system, moved out of the browser's profile. Chromium keeps each as a plain file under a
  * number of its own; which is which is told by length and beginning. What is not found there the page has to send.
  */
-import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
+import { ownFiles } from "./lend.mjs";
 
 /**
  * @param {string} profile
  * @param {{ path: string, bytes: number, start: string | null }[]} files `start`: first bytes, base64
  * @param {string} into
+ * @param {Set<string>} lent links to inputs, which may begin like what was made of them
  * @returns those that were not found
  */
-export function take(profile, files, into) {
-  const there = [path.join(profile, "Default", "File System"), path.join(profile, "File System")].flatMap((folder) => listed(folder));
+export function take(profile, files, into, lent) {
+  const there = ownFiles(profile).filter((place) => !lent.has(place)).map((place) => ({ place, bytes: statSync(place).size }));
   const missing = [];
   for (const file of files) {
     const at = there.findIndex(({ place, bytes }) => bytes === file.bytes && file.start !== null && beginning(place, file.start));
@@ -33,20 +35,6 @@ export function take(profile, files, into) {
     chmodSync(target, 0o666 & ~process.umask()); // the browser keeps its own to itself
   }
   return missing;
-}
-
-function listed(folder) {
-  let entries;
-  try {
-    entries = readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return []; // this browser keeps them elsewhere
-  }
-  return entries.flatMap((entry) => {
-    const place = path.join(folder, entry.name);
-    if (entry.isDirectory()) return listed(place);
-    return entry.isFile() ? [{ place, bytes: statSync(place).size }] : [];
-  });
 }
 
 function beginning(place, start) {

@@ -23,8 +23,8 @@ export const mounted: Source = {
       reference,
       files: files.map(({ path, bytes }) => ({ path, bytes })),
       async where(path) {
-        const { blob, url = "" } = find(path).file;
-        return blob ? { blob } : { url };
+        const { blob, url = "", stored } = find(path).file;
+        return blob ? { blob, ...(stored === undefined ? {} : { stored }) } : { url };
       },
       async open(path) {
         const { file, name } = find(path);

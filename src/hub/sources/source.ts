@@ -33,7 +33,7 @@ export interface Folder {
   /** Verified and then read a range at a time: for files too large to be held. */
   open(path: string, onProgress?: HubProgress): Promise<OpenFile>;
   /** Where a file's bytes lie, for other threads; downloaded and verified first, on the Hub. Absent: `read` gives them. */
-  where?(path: string, onProgress?: HubProgress): Promise<{ readonly blob: Blob } | { readonly url: string } | { readonly kept: KeptFile }>;
+  where?(path: string, onProgress?: HubProgress): Promise<{ readonly blob: Blob; readonly stored?: string } | { readonly url: string } | { readonly kept: KeptFile }>;
   /** On the Hub: a file a range at a time where it lies, without downloading it. */
   peek?(path: string): ByteSource;
   /** Commit it was read at, 40 hex; absent outside the Hub. */
