@@ -27,7 +27,7 @@ export async function reportOf({ recipe, run, plan, opened, files, warnings, dev
     recipe: resolved(recipe, opened),
     device: {
       adapter: device.adapter, kernels: device.kernels, runtime: "none", isFallback: device.kernels === "cpu", threads: device.threads,
-      browser: navigator.userAgent.match(/(?:Chrome|Firefox|Version)\/[\d.]+/)?.[0] ?? navigator.userAgent,
+      browser: browserName(),
       versions: { murmuration: version },
     },
     scores: {},
@@ -63,4 +63,9 @@ function resolved(recipe: Recipe, { models }: StreamedModels): Recipe {
     return { ...(told?.revision === undefined ? {} : { revision: told.revision }), ...(digests.length > 0 ? { sha256: Object.fromEntries(digests) } : {}) };
   };
   return { ...recipe, base: { ...recipe.base, ...facts("base") }, experts: recipe.experts.map((expert) => ({ ...expert, ...facts(expert.id) })) };
+}
+
+function browserName(): string {
+  const { userAgent = "none" } = (globalThis.navigator as Navigator | undefined) ?? {}; // none in Node
+  return /(?:Chrome|Firefox|Version)\/[\d.]+/.exec(userAgent)?.[0] ?? userAgent;
 }

@@ -27,12 +27,12 @@ describe("what is wrong is said before anything starts", () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  test("no recipe there: 2; no model there: 4; a mergekit recipe: 2, and when it comes", async () => {
+  test("no recipe there: 2; no model there: 4; no mergekit file there: 2", async () => {
     expect(await murmuration(["merge", "nowhere.json", "--out", out])).toMatchObject({ exitCode: 2 });
     const missing = await murmuration(["merge", "-", "--out", out], { input: recipe({ base: { model: "./nowhere" } }) });
     expect(missing).toMatchObject({ exitCode: 4, stderr: expect.stringContaining("./nowhere") });
     const yaml = await murmuration(["merge", "config.yml", "--out", out]);
-    expect(yaml).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("later version") });
+    expect(yaml).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("config.yml") });
   });
 
   test("a folder that holds something is left alone", async () => {

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync, rmSync, statfsSync, statSync } from "node:fs";
 import { freemem } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Plain, say } from "../house.mjs";
 import { app } from "./app.mjs";
 import { exitCodes } from "./arguments.mjs";
@@ -17,6 +18,8 @@ import { here } from "./recipe.mjs";
 import { openSession } from "./session.mjs";
 import { take } from "./take.mjs";
 
+/** For a browser to close. */
+const patienceMs = 5_000;
 /** Chromium and a page, before any model. */
 const idleBytes = 400e6;
 /** What may belong to a model; the rest of a folder is not handed to the page. */
@@ -58,7 +61,10 @@ export async function mergeFolders(recipe, recipeFolder, asked, started) {
   } finally {
     bar.close();
     stop.deaf();
-    for (const session of opening) void session.then((open) => open.close(), () => undefined).then(() => rmSync(profile, { recursive: true, force: true, maxRetries: 3 }));
+    // Waited for: the browser still writes into its profile while it closes, and an interrupted process ends at once.
+    const closed = opening.map((session) => session.then((open) => open.close(), () => undefined));
+    await Promise.race([Promise.all(closed), sleep(patienceMs)]);
+    rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
