@@ -2,12 +2,17 @@
 import type { Recipe } from "../recipe/schema.ts";
 import { type DerivedColumn, derivedColumns, sparsifiedColumns } from "../search/starts.ts";
 import type { DirectionSpec } from "../space/types.ts";
+import type { LowRankExperts } from "./loading.ts";
 
-/** Dense directions first, merges behind the experts in the order of `derivedOf`. */
-export function directionsOf(recipe: Recipe, precision: "f32" | "f16"): DirectionSpec[] {
+/** Experts first, merges behind them in the order of `derivedOf`. An adapter stays factors unless a mask is to drop elements of it. */
+export function directionsOf(recipe: Recipe, precision: "f32" | "f16", lowRank: LowRankExperts): DirectionSpec[] {
   const dense = (id: string): DirectionSpec => ({ kind: "dense", id, precision });
   const masked = unique(swarms(recipe).flatMap((run) => sparsifiedColumns(run, recipe)));
-  return [{ kind: "base", id: "base" }, ...recipe.experts.map(({ id }) => dense(id)), ...derivedOf(recipe).map(({ id }) => dense(id)), ...masked];
+  const expert = (id: string): DirectionSpec => {
+    const ranks = lowRank.get(id);
+    return ranks && !masked.some(({ of }) => of === id) ? { kind: "lowrank", id, ranks } : dense(id);
+  };
+  return [{ kind: "base", id: "base" }, ...recipe.experts.map(({ id }) => expert(id)), ...derivedOf(recipe).map(({ id }) => dense(id)), ...masked];
 }
 
 /** Merges that become columns of the basis: each costs as much memory as an expert. */

@@ -246,6 +246,6 @@ function idleGate(): Gate {
 /** Same models, samples and directions: nothing has to be loaded again. */
 function samePreparation(a: Recipe, b: Recipe): boolean {
   const essence = (recipe: Recipe) =>
-    JSON.stringify([recipe.base, recipe.experts, recipe.tasks, recipe.seeds, recipe.batch, directionsOf(recipe, "f32"), derivedOf(recipe)]);
+    JSON.stringify([recipe.base, recipe.experts, recipe.tasks, recipe.seeds, recipe.batch, directionsOf(recipe, "f32", new Map()), derivedOf(recipe)]);
   return essence(a) === essence(b);
 }

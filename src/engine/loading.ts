@@ -21,6 +21,9 @@ export interface LoadedTask {
   readonly sides: Readonly<Record<Side, SampleSet>>;
 }
 
+/** Experts that are adapters on the base and change its shared tensors by factors only: rank a segment. */
+export type LowRankExperts = ReadonlyMap<string, readonly number[]>;
+
 export interface Loaded {
   readonly recipe: Recipe;
   /** Base first, then experts in the recipe's order. */
@@ -30,19 +33,22 @@ export interface Loaded {
   readonly batch: number;
   readonly cards: { readonly models: ModelCard[]; readonly tasks: TaskCard[] };
   readonly downloadBytes: number;
+  readonly lowRank: LowRankExperts;
 }
 
 /** What of the hub the merge thread uses. Methods may answer over a port. */
-export type Hub = { [K in "model" | "tensor" | "samples" | "file" | "release"]: (...args: Parameters<HubService[K]>) => Promise<Awaited<ReturnType<HubService[K]>>> };
+export type Hub = { [K in "model" | "tensor" | "factors" | "samples" | "file" | "release"]: (...args: Parameters<HubService[K]>) => Promise<Awaited<ReturnType<HubService[K]>>> };
 
 export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => void, progress: (report: HubProgress) => HubProgress): Promise<Loaded> {
   const onProgress = progress((event) => emit({ type: "loading", ...event }));
   const asked = [{ id: "base", ref: recipe.base.model }, ...recipe.experts.map((expert) => ({ id: expert.id, ref: expert.model }))];
-  const models = await Promise.all(asked.map(async ({ id, ref }) => ({ id, model: await hub.model(ref, onProgress) })));
+  // The base first: experts without a graph of their own borrow its.
+  const first = await hub.model(recipe.base.model, onProgress);
+  const models = await Promise.all(asked.map(async ({ id, ref }, i) => ({ id, model: i === 0 ? first : await hub.model(ref, onProgress, recipe.base.model) })));
   const base = models[0].model;
   const alignment = align(
     models.map(({ id, model }) => ({ id, skeleton: model.skeleton, config: model.config })),
-    { baseId: "base", names: base.names },
+    { baseId: "base", names: models.find(({ model }) => model.names)?.model.names ?? null },
   );
   const sources = await Promise.all(recipe.tasks.map((task) => hub.samples(sourceOf(task), onProgress)));
   const said = new Set<string>(); // a full disk is one piece of news, not one a file
@@ -50,6 +56,7 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
     if (!said.has(warning.code)) emit({ type: "warning", ...warning });
     said.add(warning.code);
   }
+  for (const { model } of models) for (const note of model.notes ?? []) emit({ type: "warning", code: "borrowed-graph", message: note });
   models.forEach(({ id, model }, index) => checkDigests(id, model, index === 0 ? recipe.base.sha256 : recipe.experts[index - 1].sha256));
   const tasks = recipe.tasks.map((task, index) => loadTask(recipe, task, sources[index], models, alignment));
   return {
@@ -58,9 +65,19 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
     alignment,
     tasks,
     batch: recipe.batch ?? base.batch ?? 32,
+    lowRank: lowRankOf(models, alignment),
     cards: { models: modelCards(recipe, models, alignment), tasks: tasks.map(taskCard) },
     downloadBytes: [...models.map(({ model }) => model.downloadBytes), ...sources.map((source) => source.downloadBytes)].reduce((a, b) => a + b, 0),
   };
+}
+
+function lowRankOf(models: Loaded["models"], { segments }: Alignment): LowRankExperts {
+  const found = new Map<string, number[]>();
+  for (const { id, model } of models.slice(1)) {
+    const ranks = model.ranks && segments.map(({ weight }) => model.ranks?.[weight[id]] ?? -1);
+    if (ranks && !ranks.includes(-1)) found.set(id, ranks);
+  }
+  return found;
 }
 
 /** A recipe that says which files it was made with is held to them. */

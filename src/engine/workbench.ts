@@ -59,7 +59,7 @@ export class Workbench {
 
   constructor(loaded: Loaded, hub: Hub, options: EngineOptions, emit: (event: LabEvent) => void) {
     this.loaded = loaded;
-    this.directions = directionsOf(loaded.recipe, options.precision ?? "f32");
+    this.directions = directionsOf(loaded.recipe, options.precision ?? "f32", loaded.lowRank);
     this.derived = derivedOf(loaded.recipe);
     this.merger = new FamilyMerger(loaded, (handle, weight) => hub.tensor(handle, weight));
     this.#hub = hub;
@@ -249,15 +249,25 @@ export class Workbench {
     const { alignment, models, recipe } = this.loaded;
     const plans = [];
     for (const { id, run } of this.derived) plans.push({ plan: await this.merger.plan(recipe, run), told: [] as MergedTensor[], id });
+    const ranks = new Map(this.directions.flatMap((one) => (one.kind === "lowrank" ? [[one.id, one.ranks] as const] : [])));
+    // Adapters that stay factors are multiplied out only for merges, which want all models whole.
+    const wanted = models.filter(({ id }) => plans.length > 0 || !ranks.has(id));
     for (const [index, segment] of alignment.segments.entries()) {
-      const tensors = await Promise.all(models.map(({ id, model }) => this.#hub.tensor(model.handle, segment.weight[id])));
-      const [base, ...vectors] = tensors;
+      const tensors = await Promise.all(wanted.map(({ id, model }) => this.#hub.tensor(model.handle, segment.weight[id])));
+      const [base] = tensors;
+      const vectors = tensors.filter((_, i) => i > 0 && !ranks.has(wanted[i].id));
       for (const { plan, told } of plans) {
         const made = await this.merger.segment(plan, index, tensors);
         vectors.push(made.values);
         told.push(made.told);
       }
       basis.put(index, base, vectors);
+      for (const { id, model } of models) {
+        if (!ranks.get(id)?.[index]) continue;
+        const factors = await this.#hub.factors(model.handle, segment.weight[id]);
+        if (!factors) throw new LabError("internal", `${id} changes ${alignment.space.segments[index].name} by more than factors.`);
+        basis.putFactors(index, id, factors);
+      }
     }
     this.merger.rest();
     for (const { id, told } of plans) this.derivedWarnings.set(id, gather(told));

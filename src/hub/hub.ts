@@ -1,8 +1,10 @@
 /** The hub: references in, models and samples out. Works the same in a worker, over a port, and in a plain test. */
 import { expose, transfer } from "comlink";
+import type { LowRank } from "../checkpoint/lora/factors.ts";
 import { LabError } from "../lib/error.ts";
 import type { HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
 import { Cache } from "./cache.ts";
+import { borrowModel, needsGraph, withoutAdapter } from "./borrow.ts";
 import { loadModel, type OpenModel } from "./loadModel.ts";
 import { loadSamples } from "./samples/samples.ts";
 import { bytesOf, folderTold, placeOf } from "./places.ts";
@@ -11,7 +13,7 @@ import { hubAddress } from "./remote/address.ts";
 import { Connection } from "./remote/connection.ts";
 import { Remote } from "./remote/remote.ts";
 import { Shelf } from "./shelf.ts";
-import { openFolder, type Place } from "./sources/source.ts";
+import { type Folder, openFolder, type Place } from "./sources/source.ts";
 import { readFamilies } from "./sources/zoo.ts";
 
 interface Opened extends Place {
@@ -38,17 +40,33 @@ export class Hub implements HubService {
     return readFamilies(this.here);
   }
 
-  async model(ref: string, onProgress?: HubProgress): Promise<LoadedModel> {
+  async model(ref: string, onProgress?: HubProgress, base?: string): Promise<LoadedModel> {
     const place = this.here;
-    const model = await loadModel(await openFolder(ref, place), onProgress);
+    const folder = await openFolder(ref, place);
+    const model = await (needsGraph(folder) ? this.borrowed(folder, base, onProgress) : loadModel(folder, onProgress));
     const handle = ++this.handles;
     this.models.set(handle, model);
     return { ...model.told, handle, warnings: place.shelf.warnings.splice(0) };
   }
 
+  /** Into the base's graph; an adapter without a base to borrow from, into the graph of the model it is on. */
+  private async borrowed(folder: Folder, base: string | undefined, onProgress?: HubProgress): Promise<OpenModel> {
+    if (base === undefined && !folder.adapter) return loadModel(folder, onProgress); // tells what is missing
+    const whole = base === undefined ? folder : await openFolder(base, this.here);
+    const lender = withoutAdapter(whole);
+    const held = [...this.models.values()].find(({ told }) => told.ref === lender);
+    const graph = held ?? (await loadModel(await openFolder(lender, this.here), onProgress));
+    return borrowModel(folder, graph, base ?? "", onProgress);
+  }
+
   tensor(handle: number, weight: number): Promise<Float32Array> {
-    const values = this.held(handle).onnx.tensor(weight);
-    return Promise.resolve(transfer(values, [values.buffer as ArrayBuffer]));
+    const { onnx } = this.held(handle);
+    return Promise.resolve(onnx.tensor(weight)).then((values) => transfer(values, [values.buffer as ArrayBuffer]));
+  }
+
+  async factors(handle: number, weight: number): Promise<LowRank | null> {
+    const found = await this.held(handle).factors?.(weight);
+    return found ? { ...found, left: found.left.slice(), right: found.right.slice() } : null;
   }
 
   async samples(ref: string, onProgress?: HubProgress): Promise<LoadedSamples> {

@@ -1,6 +1,7 @@
 /** A folder with a model in it → everything the lab needs to know, with the weights still in their file. */
-import { externalPaths, type OnnxFile, readOnnx } from "../checkpoint/onnx/read.ts";
-import type { ModelFile } from "../checkpoint/types.ts";
+import type { LowRank } from "../checkpoint/lora/factors.ts";
+import { externalPaths, readOnnx } from "../checkpoint/onnx/read.ts";
+import type { ModelFile, OnnxSkeleton } from "../checkpoint/types.ts";
 import { LabError } from "../lib/error.ts";
 import type { HubProgress, LoadedModel } from "../threads/hub.ts";
 import { parseConfig, parseNames, parsePreprocessor } from "./config.ts";
@@ -9,67 +10,90 @@ import { isUnmerged, nothingToTake, pick } from "./pick.ts";
 import type { Folder, FolderFile } from "./sources/source.ts";
 
 export interface OpenModel {
-  readonly onnx: OnnxFile;
+  readonly onnx: {
+    readonly skeleton: OnnxSkeleton;
+    /** One weight as f32 in an array of its own. */
+    tensor(weight: number): Float32Array | Promise<Float32Array>;
+  };
   readonly folder: Folder;
   readonly told: Omit<LoadedModel, "handle" | "warnings">;
+  /** Of an adapter on the base: what it adds to a weight; null: no product of factors. */
+  factors?(weight: number): Promise<LowRank | null>;
 }
 
 const text = (file: FolderFile): string => new TextDecoder().decode(file.bytes);
 
 export async function loadModel(folder: Folder, onProgress?: HubProgress): Promise<OpenModel> {
   const { reference } = folder;
-  if (folder.adapter) throw new LabError("unknown-model", `${reference}: an adapter on a model with an ONNX graph alone cannot be read. Give the model's safetensors too.`);
   const path = choose(folder);
-  const digests = new Map<string, string>();
-  let downloadBytes = 0;
-  const read = async (wanted: string) => note(wanted, await folder.read(wanted, onProgress));
-  const note = (wanted: string, file: FolderFile): FolderFile => {
-    digests.set(wanted, file.sha256);
-    downloadBytes += file.downloaded;
-    return file;
-  };
-  const optional = async (wanted: string) => (has(folder, wanted) ? text(await read(wanted)) : null);
-
-  const model = await read(path);
+  const reading = new Reading(folder, onProgress);
+  const model = await reading.read(path);
   const name = `${reference}/${path}`;
   const external = new Map<string, Uint8Array>();
   for (const one of externalPaths(model.bytes, name)) {
     const file = beside(path, one);
     if (!has(folder, file)) throw new LabError("not-found", `${name} keeps its weights in ${one}, which is missing. Put both files into the same folder.`, { details: { path: file } });
-    external.set(one, (await read(file)).bytes);
+    external.set(one, (await reading.read(file)).bytes);
   }
   const onnx = readOnnx(model.bytes, {
     name,
     external: (one) => external.get(one) ?? new Uint8Array(),
   });
+  return { onnx, folder, told: await describeAs(reading, folder, onnx.skeleton) };
+}
 
-  const configText = await optional("config.json");
+/** What is told of a folder's model, whatever its weights are made of. */
+export function describe(folder: Folder, skeleton: OnnxSkeleton, onProgress?: HubProgress): Promise<OpenModel["told"]> {
+  return describeAs(new Reading(folder, onProgress), folder, skeleton);
+}
+
+/** Files of a folder, with what is learnt of them on the way. */
+class Reading {
+  readonly digests = new Map<string, string>();
+  downloadBytes = 0;
+
+  constructor(private readonly folder: Folder, private readonly onProgress?: HubProgress) {}
+
+  async read(path: string): Promise<FolderFile> {
+    return this.note(path, await this.folder.read(path, this.onProgress));
+  }
+
+  async optional(path: string): Promise<string | null> {
+    return has(this.folder, path) ? text(await this.read(path)) : null;
+  }
+
+  note(path: string, file: FolderFile): FolderFile {
+    this.digests.set(path, file.sha256);
+    this.downloadBytes += file.downloaded;
+    return file;
+  }
+}
+
+async function describeAs(reading: Reading, folder: Folder, skeleton: OnnxSkeleton): Promise<OpenModel["told"]> {
+  const { reference } = folder;
+  const configText = await reading.optional("config.json");
   const config = configText === null ? null : parseConfig(configText, `${reference}/config.json`);
-  const preprocessorText = await optional("preprocessor_config.json");
+  const preprocessorText = await reading.optional("preprocessor_config.json");
   const preprocessor = preprocessorText === null ? null : parsePreprocessor(preprocessorText, `${reference}/preprocessor_config.json`, config);
-  const namesText = folder.readNames ? text(note("names.json", await folder.readNames())) : await optional("names.json");
+  const namesText = folder.readNames ? text(reading.note("names.json", await folder.readNames())) : await reading.optional("names.json");
   const card = folder.family && [folder.family.base, ...folder.family.experts].find((one) => one.model === reference);
   return {
-    onnx,
-    folder,
-    told: {
-      ref: reference,
-      skeleton: onnx.skeleton,
-      config,
-      preprocessor,
-      names: namesText === null ? null : parseNames(namesText, `${reference}/names.json`),
-      files: folder.files.map((file): ModelFile => {
-        const sha256 = file.sha256 ?? digests.get(file.path);
-        return { ...file, ...(sha256 === undefined ? {} : { sha256 }) };
-      }),
-      family: folder.family?.family ?? null,
-      title: card?.title ?? reference.split("/").at(-1) ?? reference,
-      summary: card?.summary ?? "",
-      icon: card?.icon ?? "",
-      batch: folder.family?.batch ?? null,
-      ...(folder.revision === undefined ? {} : { revision: folder.revision }),
-      downloadBytes,
-    },
+    ref: reference,
+    skeleton,
+    config,
+    preprocessor,
+    names: namesText === null ? null : parseNames(namesText, `${reference}/names.json`),
+    files: folder.files.map((file): ModelFile => {
+      const sha256 = file.sha256 ?? reading.digests.get(file.path);
+      return { ...file, ...(sha256 === undefined ? {} : { sha256 }) };
+    }),
+    family: folder.family?.family ?? null,
+    title: card?.title ?? reference.split("/").at(-1) ?? reference,
+    summary: card?.summary ?? "",
+    icon: card?.icon ?? "",
+    batch: folder.family?.batch ?? null,
+    ...(folder.revision === undefined ? {} : { revision: folder.revision }),
+    downloadBytes: reading.downloadBytes,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The hub thread: where models and samples come from. Downloads, verifies, caches, parses. Types only. */
+import type { LowRank } from "../checkpoint/lora/factors.ts";
 import type { ImagePreprocessor, ModelConfig, ModelFile, NamesMap, OnnxSkeleton } from "../checkpoint/types.ts";
 
 /** Files of a folder outside the zoo: dropped on the page (blob), or served by the command line's own server (url). */
@@ -74,6 +75,10 @@ export interface LoadedModel {
   icon: string;
   batch: number | null;
   downloadBytes: number;
+  /** An adapter on the recipe's base, kept as factors: rank by weight id, 0 where it leaves a weight alone, −1 where it changes it otherwise. */
+  ranks?: number[];
+  /** What is worth knowing of how its weights were put into another model's graph. */
+  notes?: readonly string[];
   /** What went wrong without stopping anything (storage full: kept in memory). Told once. */
   warnings?: { code: string; message: string }[];
 }
@@ -184,9 +189,12 @@ export interface HubService {
   connect(port: MessagePort): void;
   families(): Promise<ZooFamily[]>;
   /** Resolves, downloads or takes from the cache, verifies, parses. Weights stay here until asked for. */
-  model(ref: string, onProgress?: HubProgress): Promise<LoadedModel>;
+  /** `base`: the recipe's base, for models that have no graph of their own: their weights are put into its graph. */
+  model(ref: string, onProgress?: HubProgress, base?: string): Promise<LoadedModel>;
   /** One weight as f32 (fp16, bf16, f64 are widened), transferred; the hub keeps only the file's bytes. */
   tensor(handle: number, weight: number): Promise<Float32Array>;
+  /** What an adapter with `ranks` adds to one weight, in the graph's layout; null: no product of factors. */
+  factors(handle: number, weight: number): Promise<LowRank | null>;
   samples(ref: string, onProgress?: HubProgress): Promise<LoadedSamples>;
   /** Bytes of a file of a model as it lies in the repo (config.json, onnx/model.onnx …). */
   file(handle: number, path: string): Promise<Uint8Array>;

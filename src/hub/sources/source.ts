@@ -64,13 +64,17 @@ export interface OpenFile {
 const sources: readonly Source[] = [mounted, zoo, repository];
 
 export async function openFolder(reference: string, place: Place): Promise<Folder> {
+  const problem = referenceProblem(reference);
+  const added = problem === null && !Object.hasOwn(place.options.mounts, reference) && parseReference(reference).adapter !== null;
+  if (added) return withAdapter(reference, place);
   const source = sources.find((one) => one.matches(reference, place.options));
   if (source) return source.open(reference, place);
-  const problem = referenceProblem(reference);
   if (problem !== null) throw new LabError("unknown-model", `${show(reference)} is no reference to a model: it ${problem}.`);
-  const { adapter } = parseReference(reference);
+  throw new LabError("unknown-model", `${show(reference)} is no reference to a model. Write zoo/<family>/<name>, ./folder, or owner/name.`);
+}
+
+async function withAdapter(reference: string, place: Place): Promise<Folder> {
   const plus = reference.lastIndexOf("+");
-  if (adapter === null) throw new LabError("unknown-model", `${show(reference)} is no reference to a model. Write zoo/<family>/<name>, ./folder, or owner/name.`);
   const [model, added] = await Promise.all([openFolder(reference.slice(0, plus), place), openFolder(reference.slice(plus + 1), place)]);
   return { ...model, reference, adapter: added };
 }
