@@ -19,7 +19,7 @@ const plainWorkerAddresses = {
         return `new URL(${JSON.stringify(file.startsWith(".") ? file : `./${file}`)}, import.meta.url)`;
       });
     }
-    if (workers !== 2) this.error(`The library should start 2 workers by plain addresses, not ${workers}.`);
+    if (workers !== 4) this.error(`The library should start 4 workers by plain addresses, not ${workers}.`);
   },
 };
 
