@@ -3,6 +3,7 @@ import { bitsEach, type FloatDtype } from "../checkpoint/safetensors/dtype.ts";
 import { floatsOf } from "../checkpoint/safetensors/elements.ts";
 import type { TensorSource } from "../methods/types.ts";
 import type { PlacedTensor, UnitTensor } from "../threads/streaming.ts";
+import type { Bf16Kernels } from "./bf16.ts";
 import type { Buffers, Reader } from "./places.ts";
 import { gatherRows } from "./rows.ts";
 import { Windows } from "./windows.ts";
@@ -14,6 +15,8 @@ export interface InputsOptions {
   readonly sourceOf: (place: number) => Promise<Reader>;
   readonly onRead: (bytes: number) => void;
   readonly buffers: Buffers;
+  /** Of the executor's memory, where it has one. */
+  readonly bf16: Bf16Kernels | null;
 }
 
 export class UnitInputs {
@@ -35,11 +38,16 @@ export class UnitInputs {
     // Rows are gathered from several inputs at once, so where windows come and go what one drops another may be reading.
     const inTurn = this.#keep || tensor.rows === null;
     const windows = await Promise.all(tensor.inputs.map((input) => this.#windowsOf(input, inTurn)));
+    const { bf16 } = this.#options;
     const stored: TensorSource = {
       async read(input, from, to, into) {
         const { dtype, offset } = tensor.inputs[input] as PlacedTensor; // one each, as windows
         const size = bitsEach[dtype] / 8;
         const bytes = await (windows[input] as Windows).read(offset + from * size, offset + to * size);
+        if (dtype === "BF16" && into && bf16?.has(into)) {
+          bf16.widen(bytes, into);
+          return into;
+        }
         return floatsOf(bytes, dtype as FloatDtype, into ?? new Float32Array(to - from)); // a plan merges floats only
       },
     };

@@ -11,6 +11,7 @@ import { surveyModel, type Survey } from "../methods/survey.ts";
 import type { Dtype } from "../methods/types.ts";
 import type { MountedFile } from "../threads/hub.ts";
 import type { Deliver, TensorOrder, TensorReport, TensorService, Unit, UnitTensor } from "../threads/streaming.ts";
+import { Bf16Kernels } from "./bf16.ts";
 import { UnitInputs } from "./inputs.ts";
 import { Buffers, type Reader, readerOf, sourceOf } from "./places.ts";
 import { OutputRun } from "./run.ts";
@@ -28,6 +29,7 @@ export class TensorMerger implements TensorService {
   #places: readonly MountedFile[] = [];
   #sources = new Map<number, Promise<Reader>>();
   #executor: Executor | null = null;
+  #bf16: Bf16Kernels | null = null;
   #survey: Survey | undefined;
   #onRead: (bytes: number) => void = () => undefined;
   readonly #encoder = new Encoder();
@@ -45,7 +47,9 @@ export class TensorMerger implements TensorService {
     this.#sources.clear();
     this.#onRead = onRead;
     this.#executor?.destroy();
-    this.#executor = new CpuExecutor({ budgetBytes });
+    const executor = new CpuExecutor({ budgetBytes });
+    this.#executor = executor;
+    this.#bf16 = new Bf16Kernels(executor.memory);
     return Promise.resolve({ kernels: "cpu", adapter: "none" });
   }
 
@@ -100,7 +104,8 @@ export class TensorMerger implements TensorService {
     const { job, dtype, at, name } = tensor;
     const size = bitsEach[dtype] / 8;
     const source = await inputs.open(tensor);
-    const write = (from: number, values: Float32Array) => run.write(at + from * size, this.#encoder.encode(values, dtype));
+    const stored = (values: Float32Array) => (dtype === "BF16" && this.#bf16?.has(values) ? this.#bf16.narrow(values) : this.#encoder.encode(values, dtype));
+    const write = (from: number, values: Float32Array) => run.write(at + from * size, stored(values));
     const merged = await mergeTensor(job, source, write, { executor: this.#opened, chunkElements: CHUNK_ELEMENTS, ...(this.#survey ? { survey: this.#survey } : {}) });
     return { ...merged, name, elements: job.shape.reduce((product, side) => product * side, 1) };
   }
@@ -123,7 +128,7 @@ export class TensorMerger implements TensorService {
   }
 
   #inputs(tensors: readonly UnitTensor[], keep: boolean): UnitInputs {
-    return new UnitInputs(tensors, keep, { sourceOf: (place) => this.#sourceOf(place), onRead: this.#onRead, buffers: this.#windows });
+    return new UnitInputs(tensors, keep, { sourceOf: (place) => this.#sourceOf(place), onRead: this.#onRead, buffers: this.#windows, bf16: this.#bf16 });
   }
 
   #sourceOf(place: number): Promise<Reader> {

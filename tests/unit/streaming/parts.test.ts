@@ -101,11 +101,14 @@ test("output travels in whole buffers, in order, and no more than two at once", 
 
 test("threads take pieces as they are free; the first failure ends it and begins nothing more", async () => {
   const begun: string[] = [];
-  await inPool([30, 1, 1, 1], 2, async (ms, thread) => {
-    begun.push(`${ms} on ${thread}`);
-    await new Promise((resolve) => setTimeout(resolve, ms));
+  let last = () => {};
+  const three = new Promise<void>((resolve) => (last = resolve));
+  await inPool(["long", "a", "b", "c"], 2, async (piece, thread) => {
+    begun.push(`${piece} on ${thread}`);
+    if (piece === "c") last();
+    if (piece === "long") await three; // under way until all others were taken by the other thread
   });
-  expect(begun).toEqual(["30 on 0", "1 on 1", "1 on 1", "1 on 1"]);
+  expect(begun).toEqual(["long on 0", "a on 1", "b on 1", "c on 1"]);
   let after = 0;
   await expect(inPool([1, 2, 3, 4, 5], 2, async (piece) => {
     if (piece === 2) throw new Error("no");
