@@ -73,6 +73,10 @@ test("Space pauses and resumes, → steps, R resets, and the seed stays", async 
   await page.keyboard.press("Space");
   await status(page).getByText(/^Paused/).first().waitFor();
   const before = await status(page).locator(".now").innerText();
+  // A pause may fall into an evaluation: the first step ends it, the second brings the next particle.
+  await page.keyboard.press("ArrowRight");
+  await page.waitForTimeout(1500);
+  await status(page).getByText(/^Paused/).first().waitFor();
   await page.keyboard.press("ArrowRight");
   await page.waitForFunction((was) => document.querySelector("[role=status] .now")?.textContent !== was, before);
   await status(page).getByText(/^Paused/).first().waitFor();
