@@ -4,13 +4,13 @@ import { type DerivedColumn, derivedColumns, sparsifiedColumns } from "../search
 import type { DirectionSpec } from "../space/types.ts";
 import type { LowRankExperts } from "./loading.ts";
 
-/** Experts first, merges behind them in the order of `derivedOf`. An adapter stays factors unless a mask is to drop elements of it. */
+/** Experts first, merges behind them in the order of `derivedOf`. An adapter stays factors unless a mask asks for its largest elements. */
 export function directionsOf(recipe: Recipe, precision: "f32" | "f16", lowRank: LowRankExperts): DirectionSpec[] {
   const dense = (id: string): DirectionSpec => ({ kind: "dense", id, precision });
   const masked = unique(swarms(recipe).flatMap((run) => sparsifiedColumns(run, recipe)));
   const expert = (id: string): DirectionSpec => {
     const ranks = lowRank.get(id);
-    return ranks && !masked.some(({ of }) => of === id) ? { kind: "lowrank", id, ranks } : dense(id);
+    return ranks && !masked.some(({ of, rule }) => of === id && rule.method === "magnitude") ? { kind: "lowrank", id, ranks } : dense(id);
   };
   return [{ kind: "base", id: "base" }, ...recipe.experts.map(({ id }) => expert(id)), ...derivedOf(recipe).map(({ id }) => dense(id)), ...masked];
 }

@@ -84,7 +84,6 @@ export async function borrowModel(folder: Folder, graph: OpenModel, base: string
   const carried = await carryOver({ base: graph.told.ref, model: folder.reference, graph: graphOf(graph), map, from: own, to });
   const told = await describe(folder, carried.skeleton, onProgress);
   const low = adapted && onGraph && folder.adapter && base === reference ? await factorsOf(carried, adapted) : null;
-  const shapes = new Map(to.tensors.map(({ name, shape }) => [name, shape]));
   const adapterFiles = folder.adapter?.files.filter(({ path }) => path === ADAPTER_CONFIG || path === ADAPTER_WEIGHTS) ?? [];
   return {
     folder,
@@ -102,7 +101,7 @@ export async function borrowModel(folder: Folder, graph: OpenModel, base: string
     ...(low ? { factors: low.factors } : {}),
     told: {
       ...told,
-      names: told.names ?? graph.told.names ?? namesOf({ ...map, weights: carried.map }, carried.skeleton.weights, (name) => shapes.get(name)),
+      names: told.names ?? graph.told.names ?? namesOf(map, graph.onnx.skeleton.weights, (name) => own?.get(name)?.shape),
       files: [...told.files, ...adapterFiles],
       downloadBytes: told.downloadBytes + forMap + plain.downloaded + (added?.downloaded ?? 0),
       notes: carried.notes,

@@ -61,7 +61,7 @@ export class CpuBasis implements Basis {
     const low = this.columns.low.find(({ column }) => this.directions[column]?.id === id);
     checkFactors(this.space.segments[segment], low, id, factors);
     this.#nonFinite.add(low.column, countNonFinite(factors.left) + countNonFinite(factors.right));
-    this.factors.rescale(segment, low.column, factors.scale);
+    for (const column of [low.column, ...low.masked.map((masked) => masked.column)]) this.factors.rescale(segment, column, factors.scale);
     (this.#low[segment] as (LowRank | null)[])[low.low] = { ...factors, left: factors.left.slice(), right: factors.right.slice() };
   }
 
@@ -69,8 +69,9 @@ export class CpuBasis implements Basis {
     checkSealed(this.space, this.columns, (segment) => this.#stored[segment] !== undefined, (segment, low) => this.#low[segment]?.[low] != null);
     for (const segment of this.space.segments) {
       const { deltas, masks } = this.at(segment.index);
-      for (const { rule, dense, column } of this.columns.masked) {
-        const delta = deltas[dense] as Float32Array;
+      const low = this.columns.masked.some(({ dense }) => dense === null) ? this.#multiplied(segment.index) : [];
+      for (const { rule, dense, of, column } of this.columns.masked) {
+        const delta = (dense === null ? low[lowOf(this.columns, of)] : deltas[dense]) as Float32Array;
         const mask = rule.method === "dare" ? bernoulli(segment, rule) : magnitude(delta, segment, rule.density);
         masks.push(mask);
         const norm = (m: Uint32Array | null) => (rule.rescaling === "l1" ? addBlocks(reduceBlocks("l1", delta, delta, m, null)) : 0);
@@ -154,10 +155,12 @@ interface View {
 function columnViews(columns: Columns, stored: Stored, low: readonly Float32Array[]): View[] {
   const views: View[] = [{ values: stored.base, mask: null }];
   for (const d of columns.dense) views[d.column] = { values: stored.deltas[d.dense] as Float32Array, mask: null };
-  for (const m of columns.masked) views[m.column] = { values: stored.deltas[m.dense] as Float32Array, mask: stored.masks[m.plane] as Uint32Array };
   for (const l of columns.low) views[l.column] = { values: low[l.low] as Float32Array, mask: null };
+  for (const m of columns.masked) views[m.column] = { values: (views[m.of] as View).values, mask: stored.masks[m.plane] as Uint32Array };
   return views;
 }
+
+const lowOf = ({ low }: Columns, column: number): number => low.findIndex((one) => one.column === column);
 
 /** Columns of directions that are no masks, without the base. */
 export const unmasked = ({ dense, low }: Columns): number[] => [...dense, ...low].map(({ column }) => column).sort((a, b) => a - b);

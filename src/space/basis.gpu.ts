@@ -73,7 +73,7 @@ export class GpuBasis implements Basis {
     const low = this.columns.low.find(({ column }) => this.directions[column]?.id === id);
     checkFactors(this.space.segments[segment], low, id, factors);
     this.#nonFinite.add(low.column, countNonFinite(factors.left) + countNonFinite(factors.right));
-    this.factors.rescale(segment, low.column, factors.scale);
+    for (const column of [low.column, ...low.masked.map((masked) => masked.column)]) this.factors.rescale(segment, column, factors.scale);
     putLowRank(this.gpu, this.slabs, segment, low.column, factors);
     this.#putLow.add(`${segment} ${low.low}`);
   }
@@ -120,8 +120,8 @@ export class GpuBasis implements Basis {
     for (const { plane, dense, rule } of jobs) {
       for (const segment of this.space.segments) {
         const pieces = this.pieces(segment.index).map((piece): MagnitudePiece => {
-          const { deltas, masks, tiles } = this.buffers(piece) as { [K in "deltas" | "masks" | "tiles"]: GPUBuffer }; // masked: all there
-          const start = dense * (this.layout.slabs[piece.slab] as Slab).elements;
+          const { deltas, masks, tiles } = this.buffers(piece) as { [K in "deltas" | "masks" | "tiles"]: GPUBuffer }; // such a mask is over a dense direction: all there
+          const start = (dense as number) * (this.layout.slabs[piece.slab] as Slab).elements;
           return { ...piece, deltas, masks, tiles, tileCount: piece.tiles, start, firstWord: this.#firstWord(plane, piece) };
         });
         select.run(segment, rule.density, pieces);
@@ -133,8 +133,7 @@ export class GpuBasis implements Basis {
   async #rescale(): Promise<void> {
     const l1 = this.columns.masked.filter((m) => m.rule.rescaling === "l1");
     const pairs = l1.flatMap((m): PairOfColumns[] => {
-      const of = this.columns.dense[m.dense]?.column as number;
-      return [{ kind: "l1", a: of, b: of }, { kind: "l1", a: m.column, b: m.column }];
+      return [{ kind: "l1", a: m.of, b: m.of }, { kind: "l1", a: m.column, b: m.column }];
     });
     const norms = await this.#reduce(pairs);
     for (const { column, rule } of this.columns.masked) {

@@ -1,4 +1,4 @@
-/** Directions sorted for the kernels: the base, then each dense direction followed by its masked ones, then those of low rank. */
+/** Directions sorted for the kernels: the base, then each dense direction followed by its masked ones, then those of low rank likewise. */
 import { LabError } from "../lib/error.ts";
 import type { DirectionSpec, MaskRule } from "./types.ts";
 
@@ -6,8 +6,10 @@ export interface MaskedColumn {
   readonly column: number;
   /** Which bit plane, counted over all masked columns. */
   readonly plane: number;
-  /** Which dense direction it thins, counted over dense ones. */
-  readonly dense: number;
+  /** Column of the direction that it thins. */
+  readonly of: number;
+  /** Which dense direction that is, counted over dense ones; null: one of low rank. */
+  readonly dense: number | null;
   readonly rule: MaskRule;
 }
 
@@ -23,6 +25,7 @@ export interface LowColumn {
   readonly low: number;
   /** One a segment. */
   readonly ranks: readonly number[];
+  readonly masked: readonly MaskedColumn[];
 }
 
 export interface Columns {
@@ -41,9 +44,9 @@ export function readColumns(directions: readonly DirectionSpec[]): Columns {
   const dense: { column: number; dense: number; masked: MaskedColumn[] }[] = [];
   const masked: MaskedColumn[] = [];
   const precisions = new Set<"f32" | "f16">();
-  const low: LowColumn[] = [];
+  const low: (LowColumn & { masked: MaskedColumn[] })[] = [];
   directions.forEach((direction, column) => {
-    if (direction.kind === "lowrank") low.push({ column, low: low.length, ranks: direction.ranks });
+    if (direction.kind === "lowrank") low.push({ column, low: low.length, ranks: direction.ranks, masked: [] });
     if (direction.kind !== "dense") return;
     precisions.add(direction.precision);
     dense.push({ column, dense: dense.length, masked: [] });
@@ -51,12 +54,12 @@ export function readColumns(directions: readonly DirectionSpec[]): Columns {
   if (precisions.size > 1) throw new LabError("internal", "All dense directions of one basis are stored alike: all f32 or all f16.");
   directions.forEach((direction, column) => {
     if (direction.kind !== "masked") return;
-    const parent = dense.find((d) => directions[d.column]?.id === direction.of);
-    if (low.some((one) => directions[one.column]?.id === direction.of)) {
-      throw new LabError("internal", `Direction ${direction.id} thins ${direction.of}, which is kept as factors: a mask drops elements, and a product has none until it is multiplied out. Keep ${direction.of} dense.`);
+    const parent = [...dense, ...low].find((d) => directions[d.column]?.id === direction.of);
+    if (!parent) throw new LabError("internal", `Direction ${direction.id} thins ${direction.of}, which is no dense or low-rank direction of this basis.`);
+    if ("low" in parent && direction.rule.method === "magnitude") {
+      throw new LabError("internal", `Direction ${direction.id} keeps the largest elements of ${direction.of}, which is kept as factors: to be compared they would all have to be multiplied out. Keep ${direction.of} dense.`);
     }
-    if (!parent) throw new LabError("internal", `Direction ${direction.id} thins ${direction.of}, which is no dense direction of this basis.`);
-    const one = { column, plane: masked.length, dense: parent.dense, rule: direction.rule };
+    const one = { column, plane: masked.length, of: parent.column, dense: "dense" in parent ? parent.dense : null, rule: direction.rule };
     parent.masked.push(one);
     masked.push(one);
   });

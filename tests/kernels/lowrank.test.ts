@@ -1,10 +1,10 @@
 /** Directions of low rank, kept as factors: alone and beside dense and masked ones. */
 import { describe, expect, test } from "vitest";
-import type { LowRank } from "../../src/checkpoint/lora/factors.ts";
+import { addLowRank, type LowRank } from "../../src/checkpoint/lora/factors.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { bytesNeeded, openBasis } from "../../src/space/basis.ts";
 import { matrixOf } from "../../src/space/lowrank/lowrank.ts";
-import type { Basis, DirectionSpec, Space } from "../../src/space/types.ts";
+import type { Basis, DirectionSpec, MaskRule, Slot, Space } from "../../src/space/types.ts";
 import { gpuWith, theGpu } from "./gpu.ts";
 import { family, gaussian, largestDifference, makeSpace, rule } from "./sample.ts";
 
@@ -14,6 +14,7 @@ const space = makeSpace([{ shape: [0] }, { shape: [1] }, { shape: [193] }, { sha
 // 1, and 4 and 5: full and overfull groups of four; 0: the adapter leaves the tensor alone.
 const ranks = [[0, 1, 4, 5, 4, 3, 8, 2], [0, 0, 1, 4, 9, 0, 1, 1]];
 const lows: DirectionSpec[] = ranks.map((ranks, i) => ({ kind: "lowrank", id: `adapter${i}`, ranks }));
+const thin = (of: string, more: Partial<MaskRule> = {}): DirectionSpec => ({ kind: "masked", id: `${of} thin ${JSON.stringify(more)}`, of, rule: rule(of, more) });
 const dense = (precision: "f32" | "f16"): DirectionSpec => ({ kind: "dense", id: "expert0", precision });
 
 const factorsOf = (within: Space, segment: number, adapter: number, rank: number): LowRank => {
@@ -37,8 +38,9 @@ async function filled(specs: readonly DirectionSpec[], gpu: Gpu | null, within =
 
 const kinds: Record<string, DirectionSpec[]> = {
   "alone": [{ kind: "base", id: "base" }, ...lows],
-  "beside f32 and a mask": [{ kind: "base", id: "base" }, lows[0]!, dense("f32"), lows[1]!, { kind: "masked", id: "thin", of: "expert0", rule: rule("expert0") }],
-  "beside f16 and a mask": [{ kind: "base", id: "base" }, dense("f16"), lows[0]!, { kind: "masked", id: "thin", of: "expert0", rule: rule("expert0") }, lows[1]!],
+  "beside f32 and a mask": [{ kind: "base", id: "base" }, lows[0]!, dense("f32"), lows[1]!, thin("expert0"), thin("adapter1")],
+  "beside f16 and a mask": [{ kind: "base", id: "base" }, dense("f16"), lows[0]!, thin("expert0"), lows[1]!],
+  "under masks of their own": [{ kind: "base", id: "base" }, ...lows, thin("adapter0"), thin("adapter0", { density: 0.6, rescaling: "l1" }), thin("adapter1", { rescaling: "none" })],
 };
 // Five terms of at most ~5, each rounded twice, and sums of at most nine products below 1 rounded at every step.
 const tolerance = 2 * 5 * 5 * 2 ** -24 + 2 * 9 * 2 ** -24;
@@ -123,6 +125,33 @@ test.each(["gpu", "cpu"] as const)("tensors that are cut give the very same weig
   expect(weights[1]).toEqual(weights[3]);
 });
 
+// A mask is the published rule's whatever it thins: the same element kept or dropped as of the adapter multiplied out.
+test("a mask over factors keeps what it keeps over the same direction dense", async () => {
+  const small = makeSpace([{ shape: [20, 33], transposed: true }, { shape: [40] }]);
+  const low: DirectionSpec = { kind: "lowrank", id: "x", ranks: [3, 1] };
+  const rows = Float64Array.of(0, 0, 1);
+  const slots: Slot[] = [];
+  for (const spec of [low, { kind: "dense", id: "x", precision: "f32" } as const]) {
+    const basis = openBasis(small, [{ kind: "base", id: "base" }, spec, thin("x", { density: 0.5, rescaling: "l1" })]);
+    for (const { index, length } of small.segments) {
+      const factors = factorsOf(small, index, 0, low.kind === "lowrank" ? low.ranks[index]! : 0);
+      const values = new Float32Array(length);
+      addLowRank(values, factors, 0);
+      basis.put(index, new Float32Array(length), spec.kind === "dense" ? [values] : []);
+      if (spec.kind === "lowrank") basis.putFactors(index, "x", factors);
+    }
+    await basis.seal();
+    const slot = basis.openSlot("cpu");
+    await slot.materialise(rows);
+    slots.push(slot);
+  }
+  slots[0]!.arrays.forEach((weights, s) => {
+    expect(largestDifference(weights, slots[1]!.arrays[s]!)).toBeLessThanOrEqual(tolerance);
+    expect(weights.filter((w) => w === 0).length).toBeGreaterThan(weights.length / 4);
+    expect(weights.findIndex((w) => w === 0)).toBe(slots[1]!.arrays[s]!.findIndex((w) => w === 0));
+  });
+});
+
 test("an adapter costs its factors, not a model; what is promised is what is taken", async () => {
   const large = makeSpace(Array.from({ length: 4 }, () => ({ shape: [512, 768] })));
   const specs: DirectionSpec[] = [{ kind: "base", id: "base" }, ...Array.from({ length: 8 }, (_, i): DirectionSpec => ({ kind: "lowrank", id: `a${i}`, ranks: [8, 8, 8, 8] }))];
@@ -140,9 +169,8 @@ test("an adapter costs its factors, not a model; what is promised is what is tak
   gpu.destroy();
 });
 
-test("a mask over factors, other factors than promised, and forgotten ones are refused", async () => {
-  const mask: DirectionSpec = { kind: "masked", id: "thin", of: "adapter0", rule: rule("adapter0") };
-  expect(() => openBasis(space, [...kinds.alone!, mask])).toThrow(/thins adapter0, which is kept as factors/);
+test("a mask of the largest, other factors than promised, and forgotten ones are refused", async () => {
+  expect(() => openBasis(space, [...kinds.alone!, thin("adapter0", { method: "magnitude" })])).toThrow(/keeps the largest elements of adapter0, which is kept as factors/);
   const basis = openBasis(space, kinds.alone!);
   expect(() => basis.putFactors(4, "adapter0", factorsOf(space, 4, 0, 3))).toThrow(/rank 4 was promised/);
   expect(() => basis.putFactors(4, "nobody", factorsOf(space, 4, 0, 4))).toThrow(/promised/);

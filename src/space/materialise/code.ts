@@ -6,6 +6,7 @@ export interface Variant {
   readonly terms: number;
   /** Low-rank directions: written out too, each with a loop over its rank inside. */
   readonly lows: number;
+  readonly lowMasked: boolean;
   readonly masked: boolean;
   readonly half: boolean;
   /** Something stored is not finite: coefficients of 0 must leave it out, and halves keep their NaN. */
@@ -38,7 +39,11 @@ export function materialiseCode(variant: Variant): string {
     let low = part.low[${k}];
     if (low.groups > 0u) {
       let place = vec4<u32>(low.left, low.right, low.groups, part.columns);
-      ${lanes.map((l) => `w${l} += low.factor * lowRank(place, part.offset + 4u * (first + ${l}u));`).join("\n      ")}
+      ${variant.lowMasked ? "let bits = masks[low.plane + (i >> 3u)] >> ((i & 7u) << 2u);" : ""}
+      ${lanes.map((l) => {
+        const c = variant.lowMasked ? `pick(vec2<f32>(low.whole, low.kept), ${bits(l)})` : "vec4<f32>(low.whole)";
+        return `w${l} += ${times(c, `lowRank(place, part.offset + 4u * (first + ${l}u))`)};`;
+      }).join("\n      ")}
     }
   }`;
   const sum = [

@@ -31,22 +31,30 @@ export function materialise(
     for (const direction of columns.low) {
       const factors = low[direction.low];
       const c = row[direction.column] as number;
-      if (factors && c !== 0) addLowRank(out.subarray(from, to), { ...factors, scale: c }, from);
+      if (!factors) continue;
+      if (c !== 0) addLowRank(out.subarray(from, to), { ...factors, scale: c }, from);
+      if (direction.masked.every(({ column }) => row[column] === 0)) continue;
+      const product = new Float32Array(to - from);
+      addLowRank(product, { ...factors, scale: 1 }, from);
+      for (const masked of direction.masked) {
+        const m = row[masked.column] as number;
+        if (m !== 0) addMasked(out, product, masks[masked.plane] as Uint32Array, m, from, to, from);
+      }
     }
     for (let i = from; i < to; i++) spoilt += (out[i] as number) * 0; // NaN once anything is NaN or infinite
   }
   return spoilt === 0;
 }
 
-/** Whole words of the mask: one that is 0 skips 32 elements. `from` is a multiple of 32. */
-function addMasked(out: Float32Array, delta: Float32Array, mask: Uint32Array, c: number, from: number, to: number): void {
+/** Whole words of the mask: one that is 0 skips 32 elements. `from` is a multiple of 32; `delta` begins at element `start`. */
+function addMasked(out: Float32Array, delta: Float32Array, mask: Uint32Array, c: number, from: number, to: number, start = 0): void {
   for (let first = from; first < to; first += 32) {
     let bits = mask[first >>> 5] as number;
     while (bits !== 0) {
       const lowest = 31 - Math.clz32(bits & -bits);
       bits &= bits - 1;
       const i = first + lowest;
-      out[i] = (out[i] as number) + c * (delta[i] as number);
+      out[i] = (out[i] as number) + c * (delta[i - start] as number);
     }
   }
 }

@@ -9,7 +9,7 @@ import type { Layout, Slab } from "../layout.ts";
 import { type FactorPlace, placeWords } from "../lowrank/lowrank.ts";
 import type { SlabBuffers } from "../slabs.ts";
 import { materialiseCode } from "./code.ts";
-import { activeLow, activeTerms, mostTerms } from "./terms.ts";
+import { activeLowTerms, activeTerms, mostLowTerms, mostTerms } from "./terms.ts";
 
 export interface Part {
   readonly segment: number;
@@ -32,9 +32,9 @@ const ALIGN = 64;
 /** What halves read by shifting lack. */
 const SHIFTED = 2 ** 112;
 
-/** Head, terms, and (16 bytes more) low-rank directions. */
+/** Head, terms, and (16 bytes more) terms of low rank. */
 function partBytes(columns: Columns): number {
-  return 16 + 16 * Math.max(1, mostTerms(columns)) + (columns.low.length > 0 ? 16 + 16 * columns.low.length : 0);
+  return 16 + 16 * Math.max(1, mostTerms(columns)) + (columns.low.length > 0 ? 16 + 32 * mostLowTerms(columns) : 0);
 }
 
 export function uniformBytes(columns: Columns, alignment: number): number {
@@ -87,7 +87,7 @@ export class Materialiser {
   /** The candidate to come, from `Factors.table`. */
   set(table: Float32Array): void {
     const terms = activeTerms(this.#columns, table);
-    const lows = activeLow(this.#columns, table);
+    const lows = activeLowTerms(this.#columns, table);
     const half = this.#columns.precision === "f16";
     const largest = table.reduce((most, c) => Math.max(most, Math.abs(c)), 0);
     const careful = this.#careful || (half && !(largest * SHIFTED < 1e38)) || !(largest < Infinity);
@@ -111,18 +111,19 @@ export class Materialiser {
       at = (i * this.#step) / 4 + 4 + 4 * Math.max(1, terms.length);
       const places = this.#places[i] as ReadonlyMap<number, FactorPlace>; // one a part
       words.set([places.values().next().value?.columns ?? 0, part.offset], at);
-      for (const { low, column } of lows) {
-        at += 4;
+      at -= 4;
+      for (const { low, whole, masked } of lows) {
+        at += 8;
         const place = places.get(low);
-        if (!place || c(column) === 0) continue; // words are 0 as they came: no groups
-        words.set(placeWords(place).slice(0, 3), at);
-        numbers[at + 3] = c(column);
+        if (!place || (c(whole) === 0 && c(masked?.column) === 0)) continue; // words are 0 as they came: no groups
+        words.set([...placeWords(place).slice(0, 3), ((masked?.plane ?? 0) * elements) / 32], at);
+        numbers.set([c(whole), c(whole) + c(masked?.column)], at + 4);
       }
     });
     this.#gpu.device.queue.writeBuffer(this.#uniforms, 0, words);
     const masked = terms.some((term) => term.masked !== null);
     const pipeline = (wide: boolean) => {
-      const text = materialiseCode({ terms: terms.length, lows: lows.length, masked, half, careful, wide, grain: this.#gpu.grain });
+      const text = materialiseCode({ terms: terms.length, lows: lows.length, lowMasked: lows.some((term) => term.masked !== null), masked, half, careful, wide, grain: this.#gpu.grain });
       return this.#gpu.pipeline(`materialise ${terms.length}${masked ? " masked" : ""}${lows.length ? ` and ${lows.length} of low rank` : ""}`, text, "main", layoutsOf(this.#gpu).pipeline);
     };
     this.#pipelines = { wide: pipeline(true), narrow: this.#parts.every((part) => part.wide) ? null : pipeline(false) };

@@ -11,7 +11,10 @@ struct Low {
   left: u32, // as `lowRank` takes them; no vec4 in a row: the part is left alone
   right: u32,
   groups: u32,
-  factor: f32,
+  plane: u32, // as of a term, like the two coefficients
+  whole: f32,
+  kept: f32,
+  unused: vec2<u32>, // 32 bytes in uniforms
 }
 struct Part {
   at: u32, // first vec4 of the part in its slab

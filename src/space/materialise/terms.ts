@@ -1,26 +1,41 @@
 /**
- * Which directions a candidate reads: those with a coefficient other than 0 anywhere. A dense direction and one mask of it
- * are one term (one read of δ, two coefficients); further masks of it are terms of their own.
+ * Which directions a candidate reads: those with a coefficient other than 0 anywhere. A direction and one mask of it are one
+ * term (δ is read, or multiplied out, once; two coefficients); further masks of it are terms of their own.
  */
-import type { Columns, LowColumn } from "../columns.ts";
+import type { Columns, MaskedColumn } from "../columns.ts";
 
-export interface Term {
-  readonly dense: number;
-  /** Column of the dense direction, or null where only the mask counts. */
+interface Thinned {
+  /** Column of the direction itself, or null where only the mask counts. */
   readonly whole: number | null;
   readonly masked: { readonly column: number; readonly plane: number } | null;
 }
 
-/** The most terms a candidate can have. */
-export function mostTerms(columns: Columns): number {
-  return columns.dense.reduce((sum, { masked }) => sum + Math.max(1, masked.length), 0);
+export interface Term extends Thinned {
+  readonly dense: number;
 }
 
-/** Low-rank directions that a candidate reads anywhere. */
-export function activeLow(columns: Columns, table: Float32Array): readonly LowColumn[] {
-  if (columns.low.length === 0) return columns.low;
+/** The same of a low-rank direction. */
+export interface LowTerm extends Thinned {
+  readonly low: number;
+}
+
+type Directions = readonly { readonly column: number; readonly masked: readonly MaskedColumn[] }[];
+
+/** The most terms a candidate can have. */
+export const mostTerms = ({ dense }: Columns): number => most(dense);
+export const mostLowTerms = ({ low }: Columns): number => most(low);
+
+const most = (directions: Directions): number => directions.reduce((sum, { masked }) => sum + Math.max(1, masked.length), 0);
+
+export function activeTerms(columns: Columns, table: Float32Array): Term[] {
   const active = activeColumns(columns, table);
-  return columns.low.filter(({ column }) => active[column]);
+  return columns.dense.flatMap((one): Term[] => thinned(one, active).map((term) => ({ ...term, dense: one.dense })));
+}
+
+export function activeLowTerms(columns: Columns, table: Float32Array): LowTerm[] {
+  if (columns.low.length === 0) return [];
+  const active = activeColumns(columns, table);
+  return columns.low.flatMap((one): LowTerm[] => thinned(one, active).map((term) => ({ ...term, low: one.low })));
 }
 
 function activeColumns(columns: Columns, table: Float32Array): boolean[] {
@@ -31,12 +46,9 @@ function activeColumns(columns: Columns, table: Float32Array): boolean[] {
   return active;
 }
 
-export function activeTerms(columns: Columns, table: Float32Array): Term[] {
-  const active = activeColumns(columns, table);
-  return columns.dense.flatMap(({ column, dense, masked }): Term[] => {
-    const masks = masked.filter((m) => active[m.column]);
-    const whole = active[column] ? column : null;
-    if (masks.length === 0) return whole === null ? [] : [{ dense, whole, masked: null }];
-    return masks.map((m, i) => ({ dense, whole: i === 0 ? whole : null, masked: m }));
-  });
+function thinned({ column, masked }: Directions[number], active: readonly boolean[]): Thinned[] {
+  const masks = masked.filter((m) => active[m.column]);
+  const whole = active[column] ? column : null;
+  if (masks.length === 0) return whole === null ? [] : [{ whole, masked: null }];
+  return masks.map((m, i) => ({ whole: i === 0 ? whole : null, masked: m }));
 }

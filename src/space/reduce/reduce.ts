@@ -79,15 +79,14 @@ async function partialSums(
 function variant(half: boolean, { deltas, masks, low }: SlabBuffers): string {
   let text = code.replace("array<DELTA>", half ? "array<vec2<u32>>" : "array<vec4<f32>>").replace("LOAD(", half ? "unpack(" : "(");
   if (!masks) text = text.replace(/let bits = [^;]*;/, "let bits = 15u;");
-  if (!deltas) text = text.replace(/let d = [^;]*;/, "let d = vec4<f32>();");
-  if (!low) return text.replace(/@group\(0\) @binding\([67]\)[^\n]*\n/g, "").replace("// LOWRANK\n", "").replace("  LOW\n", "  if (which.x > pair.dense) { return vec4<f32>(); }\n");
-  const product = "lowRank(places[(which.x - 1u - pair.dense) * pair.segments + tile.z], tile.w + 4u * (i - tile.x))";
-  return text.replace("// LOWRANK\n", lowRank).replace("  LOW\n", `  if (which.x > pair.dense) { return ${product}; }\n`);
+  if (!deltas) text = text.replace(/d = [^;]*deltas[^;]*;/, "d = vec4<f32>();");
+  if (!low) return text.replace(/@group\(0\) @binding\([67]\)[^\n]*\n/g, "").replace("// LOWRANK\n", "").replace("LOW;", "vec4<f32>();");
+  return text.replace("// LOWRANK\n", lowRank).replace("LOW;", "lowRank(places[(which.x - 1u - pair.dense) * pair.segments + tile.z], tile.w + 4u * (i - tile.x));");
 }
 
 function place(columns: Columns, column: number): [number, number] {
   const masked = columns.masked.find((m) => m.column === column);
-  if (masked) return [masked.dense + 1, masked.plane + 1];
+  if (masked) return [place(columns, masked.of)[0], masked.plane + 1];
   const low = columns.low.find((l) => l.column === column);
   if (low) return [1 + columns.dense.length + low.low, 0];
   const dense = columns.dense.find((d) => d.column === column);

@@ -26,8 +26,9 @@ fn unpack(halves: vec2<u32>) -> vec4<f32> {
 
 fn column(which: vec2<u32>, i: u32, tile: vec4<u32>) -> vec4<f32> {
   if (which.x == 0u) { return base[i]; }
-  LOW
-  let d = LOAD(deltas[(which.x - 1u) * pair.stride + i]);
+  var d: vec4<f32>;
+  if (which.x > pair.dense) { d = LOW; }
+  else { d = LOAD(deltas[(which.x - 1u) * pair.stride + i]); }
   if (which.y == 0u) { return d; }
   let bits = masks[(which.y - 1u) * (pair.stride >> 3u) + (i >> 3u)] >> ((i & 7u) << 2u);
   return select(vec4<f32>(), d, (vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>());
