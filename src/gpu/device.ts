@@ -113,6 +113,11 @@ export class Gpu {
   }
 }
 
+/** WebGPU in software. */
+export function isFallback({ isFallbackAdapter, architecture }: GPUAdapterInfo): boolean {
+  return isFallbackAdapter || architecture === "swiftshader";
+}
+
 /** Null when there is no WebGPU here: the CPU twins do the work then. */
 export async function requestDevice(options: DeviceOptions = {}): Promise<Gpu | null> {
   if (typeof navigator === "undefined" || !navigator.gpu) return null;
@@ -128,8 +133,8 @@ export async function requestDevice(options: DeviceOptions = {}): Promise<Gpu | 
     requiredLimits: all,
     requiredFeatures: [...(options.features ?? (adapter.features as ReadonlySet<GPUFeatureName>))],
   });
-  const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
-  const facts = { vendor, architecture, description, isFallback: isFallbackAdapter || architecture === "swiftshader" };
+  const { vendor, architecture, description } = adapter.info;
+  const facts = { vendor, architecture, description, isFallback: isFallback(adapter.info) };
   const { maxBufferSize, maxStorageBufferBindingSize, minUniformBufferOffsetAlignment } = device.limits;
   return new Gpu(device, facts, {
     maxBufferSize,

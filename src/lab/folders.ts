@@ -3,7 +3,7 @@
  * what they held is given back when they end, and a cancelled one need not be waited for.
  */
 import * as Comlink from "comlink";
-import type { FolderOptions } from "../lab.ts";
+import type { FolderOptions, LabOptions } from "../lab.ts";
 import { cancelled } from "../lib/error.ts";
 import { parseRecipe, type Recipe, type RecipeInput } from "../recipe/schema.ts";
 import { race } from "../threads/cancel.ts";
@@ -16,10 +16,12 @@ const MOST_THREADS = 4;
 export class FolderMerges {
   readonly #hub: () => Promise<HubThread>;
   readonly #threads: number;
+  readonly #kernels: LabOptions["kernels"];
   #streaming: StreamingThread | null = null;
 
   /** `threads`: at most so many merge tensors; as many as there are cores, up to four, unless told. */
-  constructor(hub: () => Promise<HubThread>, threads: number | undefined) {
+  constructor(hub: () => Promise<HubThread>, { threads, kernels }: Pick<LabOptions, "threads" | "kernels">) {
+    this.#kernels = kernels;
     this.#hub = hub;
     this.#threads = Math.max(1, Math.min(threads ?? navigator.hardwareConcurrency ?? 1, MOST_THREADS));
   }
@@ -39,7 +41,7 @@ export class FolderMerges {
       const { service, died } = await this.#open(workers, onEvent);
       signal?.addEventListener("abort", () => (cancelling = service.cancel()), { once: true });
       if (signal?.aborted) throw cancelled();
-      return await race(Promise.race([service.merge({ ...order, recipe: parsed }), died, ...workers.map((worker) => worker.died)]), signal);
+      return await race(Promise.race([service.merge({ ...(this.#kernels ? { kernels: this.#kernels } : {}), ...order, recipe: parsed }), died, ...workers.map((worker) => worker.died)]), signal);
     } catch (error) {
       // Nothing stays behind: whatever failed, what was written goes.
       await (cancelling ?? Promise.race([this.#streaming?.service.cancel(), this.#streaming?.died.catch(() => undefined)]));

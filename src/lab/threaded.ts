@@ -35,7 +35,7 @@ export class ThreadedLab implements Lab {
   constructor(options: LabOptions) {
     this.#options = options;
     this.#watchdogMs = options.watchdogMs ?? defaultWatchdogMs;
-    this.#folders = new FolderMerges(() => this.#hubThread(), options.threads);
+    this.#folders = new FolderMerges(() => this.#hubThread(), options);
   }
 
   async families(): Promise<ZooFamily[]> {
@@ -128,8 +128,8 @@ export class ThreadedLab implements Lab {
     return (await this.#mergeThread()).service.plane(axes);
   }
 
-  async export(id: string): Promise<ExportedFile[]> {
-    return (await this.#mergeThread()).service.export(id);
+  async export(id: string, safetensors = false): Promise<ExportedFile[]> {
+    return (await this.#mergeThread()).service.export(id, safetensors);
   }
 
   async predictions(): Promise<string> {

@@ -33,6 +33,11 @@ export interface StreamedModel {
   readonly header: ModelHeader;
 }
 
+/** Path in its folder of the file that a tensor lies in. */
+export function fileOf({ folder, checkpoint }: StreamedModel, tensor: string): string {
+  return (checkpoint.get(tensor)?.file ?? "").slice(folder.reference.length + 1);
+}
+
 export interface StreamedModels {
   /** As the plan counts them. */
   readonly models: readonly StreamedModel[];
@@ -96,7 +101,7 @@ async function checkpointOf(folder: ModelFolder, { hub, download }: OpenOptions)
     const source: ByteSource = download
       ? lazySource(bytes, async () => sourceOf(await folder.place(path)))
       : { size: bytes, read: (begin, end) => hub.bytes(reference, path, begin, end) };
-    return { path, source };
+    return { path: `${reference}/${path}`, source }; // as messages name it
   });
   return openSafetensors(files, { model: reference });
 }

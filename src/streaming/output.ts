@@ -20,11 +20,15 @@ export class Output {
     this.#layout = layout;
   }
 
-  /** Bytes of the layout's file number `index`, each once. */
+  /** Bytes of the layout's file number `index`; the same ones may come again. */
   async write(index: number, at: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await (await this.#begun(index)).file.write(at, bytes);
+  }
+
+  /** So many more bytes of it are as they should be. */
+  async done(index: number, bytes: number): Promise<void> {
     const filling = await this.#begun(index);
-    await filling.file.write(at, bytes);
-    filling.left -= bytes.length;
+    filling.left -= bytes;
     if (filling.left < 0) throw new LabError("internal", `More bytes were written to ${this.#layout.files[index]?.path} than it has.`);
     if (filling.left === 0) await this.#close(index, filling);
   }

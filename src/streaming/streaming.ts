@@ -4,6 +4,7 @@
  */
 import { proxy, transfer, wrap, type Remote } from "comlink";
 import { layOut } from "../checkpoint/safetensors/layout.ts";
+import { isFallback } from "../gpu/device.ts";
 import { cancelled, LabError } from "../lib/error.ts";
 import { needsSurvey } from "../methods/survey.ts";
 import type { MergeRun } from "../methods/runs.ts";
@@ -14,7 +15,7 @@ import type { Recipe } from "../recipe/schema.ts";
 import type { LabEvent } from "../threads/events.ts";
 import type { HubService, MountedFile } from "../threads/hub.ts";
 import type { Deliver, FolderFile, FolderOrder, FolderPlan, FolderResult, PlacedTensor, StreamingHub, StreamingService, TensorReport, TensorService, Unit, UnitTensor } from "../threads/streaming.ts";
-import { openModels, type ModelFolder, type StreamedModels } from "./models.ts";
+import { fileOf, openModels, type ModelFolder, type StreamedModels } from "./models.ts";
 import { Output } from "./output.ts";
 import { inPool } from "./pool.ts";
 import { Progress } from "./progress.ts";
@@ -93,7 +94,10 @@ export class FolderStreaming implements StreamingService {
     const began = performance.now();
     const { recipe, memoryBytes = MEMORY_BYTES } = order;
     const run = exportedRun(recipe);
-    const opened = await openModels(recipe, run, { hub: this.#opened, download: true, onProgress: proxied((event) => this.#tell({ type: "loading", ...event })) });
+    const [opened, kernels] = await Promise.all([
+      openModels(recipe, run, { hub: this.#opened, download: true, onProgress: proxied((event) => this.#tell({ type: "loading", ...event })) }),
+      kernelsFor(order.kernels ?? "auto"),
+    ]);
     const plan = planned(recipe, run, opened);
     for (const { code, message } of plan.warnings) this.#tell({ type: "warning", code, message });
     const places = await Places.of(plan, opened);
@@ -105,7 +109,7 @@ export class FolderStreaming implements StreamingService {
     const layout = layOut(plan.tensors, order.shardBytes === undefined ? {} : { maxShardBytes: order.shardBytes });
     const units = unitsOf(plan, layout, (input) => places.find(input), budget, threads);
     const progress = new Progress(plan, this.#tell);
-    const [device] = await Promise.all(this.#threads.map((thread, at) => thread.open({ places: places.files, budgetBytes: budget.executorBytes }, proxied((bytes) => progress.read(at, bytes)))));
+    const [device] = await Promise.all(this.#threads.map((thread, at) => thread.open({ places: places.files, budgetBytes: budget.executorBytes, kernels }, proxied((bytes) => progress.read(at, bytes)))));
     await this.#survey(units);
     underway.check();
 
@@ -144,6 +148,7 @@ export class FolderStreaming implements StreamingService {
       const { file, tensors, keep } = unit;
       const order: Unit = { file, tensors, keep };
       reports[unit.index] = await (this.#threads[at] as Thread).merge(order, proxied(deliver)); // the pool counts threads
+      await output.done(unit.file, unit.writeBytes);
       progress.end(at);
     });
     return reports.flat();
@@ -190,6 +195,13 @@ export class FolderStreaming implements StreamingService {
   }
 }
 
+/** The GPU where there is a real one; an adapter in software is slower than WebAssembly. Asked without opening a device. */
+async function kernelsFor(wanted: NonNullable<FolderOrder["kernels"]>): Promise<"webgpu" | "cpu"> {
+  if (wanted !== "auto") return wanted;
+  const adapter = await ((globalThis.navigator as Navigator | undefined)?.gpu as GPU | undefined)?.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+  return adapter && !isFallback(adapter.info) ? "webgpu" : "cpu";
+}
+
 /** One merge, which may be given up at any time. */
 class Underway {
   sink: Sink | null = null;
@@ -225,8 +237,9 @@ class Places {
   static async of(plan: MergePlan, opened: StreamedModels): Promise<Places> {
     const places = new Places(opened);
     for (const input of inputsOf(plan)) {
-      const { folder, checkpoint } = places.#model(input);
-      const path = checkpoint.get(input.tensor)?.file ?? "";
+      const model = places.#model(input);
+      const { folder } = model;
+      const path = fileOf(model, input.tensor);
       const key = keyOf(folder, path);
       if (places.#index.has(key)) continue;
       places.#index.set(key, places.files.length);
@@ -240,9 +253,10 @@ class Places {
   }
 
   find(input: PlannedInput): PlacedTensor {
-    const { folder, checkpoint } = this.#model(input);
+    const model = this.#model(input);
+    const { folder, checkpoint } = model;
     const stored = checkpoint.get(input.tensor);
-    const place = stored && this.#index.get(keyOf(folder, stored.file));
+    const place = this.#index.get(keyOf(folder, fileOf(model, input.tensor)));
     if (!stored || place === undefined) throw new LabError("internal", `${input.tensor} lies in no file of ${folder.reference}.`);
     return { place, offset: stored.offset, bytes: stored.bytes, dtype: stored.dtype };
   }
@@ -266,7 +280,7 @@ function planned(recipe: Recipe, run: MergeRun, { models, foreign }: StreamedMod
 
 /** Bytes of the files that a plan needs from the Hub. */
 function downloads(plan: MergePlan, { models }: StreamedModels): number {
-  const wanted = new Set(inputsOf(plan).map(({ model, tensor }) => `${model}\n${models[model]?.checkpoint.get(tensor)?.file ?? ""}`));
+  const wanted = new Set(inputsOf(plan).flatMap(({ model, tensor }) => (models[model] ? [`${model}\n${fileOf(models[model], tensor)}`] : [])));
   return [...wanted].reduce((sum, key) => {
     const [model = "", file] = key.split("\n");
     const told = models[Number(model)]?.folder.told;

@@ -4,7 +4,9 @@ import { createSHA256 } from "hash-wasm";
 import { bitsEach, type FloatDtype, isFloatDtype } from "../checkpoint/safetensors/dtype.ts";
 import { Encoder, floatsOf } from "../checkpoint/safetensors/elements.ts";
 import { isLabError, LabError } from "../lib/error.ts";
+import { requestDevice } from "../gpu/device.ts";
 import { CpuExecutor } from "../methods/executor.cpu.ts";
+import { GpuExecutor } from "../methods/executor.gpu.ts";
 import type { Executor } from "../methods/executor.ts";
 import { mergeTensor } from "../methods/merge.ts";
 import { surveyModel, type Survey } from "../methods/survey.ts";
@@ -19,6 +21,8 @@ import { WINDOW_BYTES } from "./units.ts";
 
 /** Of each input, converted at a time: a few of them stay in the processor's caches. */
 const CHUNK_ELEMENTS = 1 << 18;
+/** A dispatch has to be worth its while. */
+const GPU_CHUNK_ELEMENTS = 1 << 22;
 const COPY_BYTES = 4 << 20;
 const STORES: Readonly<Record<Dtype, FloatDtype>> = { float32: "F32", float16: "F16", bfloat16: "BF16" };
 
@@ -30,6 +34,7 @@ export class TensorMerger implements TensorService {
   #sources = new Map<number, Promise<Reader>>();
   #executor: Executor | null = null;
   #bf16: Bf16Kernels | null = null;
+  #budgetBytes = 0;
   #survey: Survey | undefined;
   #onRead: (bytes: number) => void = () => undefined;
   readonly #encoder = new Encoder();
@@ -42,15 +47,26 @@ export class TensorMerger implements TensorService {
     expose(this, port);
   }
 
-  open({ places, budgetBytes }: TensorOrder, onRead: (bytes: number) => void): Promise<{ kernels: "cpu" | "webgpu"; adapter: string }> {
+  async open({ places, budgetBytes, kernels }: TensorOrder, onRead: (bytes: number) => void): Promise<{ kernels: "cpu" | "webgpu"; adapter: string }> {
     this.#places = places;
     this.#sources.clear();
     this.#onRead = onRead;
     this.#executor?.destroy();
-    const executor = new CpuExecutor({ budgetBytes });
+    this.#budgetBytes = budgetBytes;
+    const gpu = kernels === "webgpu" ? await requestDevice() : null;
+    if (gpu === null) return this.#onCpu();
+    this.#executor = new GpuExecutor(gpu);
+    this.#bf16 = null;
+    const { description, vendor, architecture } = gpu.adapter;
+    return { kernels: "webgpu", adapter: description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter" };
+  }
+
+  #onCpu(): { kernels: "cpu"; adapter: string } {
+    this.#executor?.destroy();
+    const executor = new CpuExecutor({ budgetBytes: this.#budgetBytes });
     this.#executor = executor;
     this.#bf16 = new Bf16Kernels(executor.memory);
-    return Promise.resolve({ kernels: "cpu", adapter: "none" });
+    return { kernels: "cpu", adapter: "none" };
   }
 
   async survey(tensors: readonly Merge[]): Promise<Survey> {
@@ -64,7 +80,7 @@ export class TensorMerger implements TensorService {
         last = this.#inputs([tensor], false);
         return last.open(tensor);
       },
-      { executor: this.#opened, chunkElements: CHUNK_ELEMENTS },
+      this.#how,
     );
   }
 
@@ -72,7 +88,18 @@ export class TensorMerger implements TensorService {
     this.#survey = survey;
   }
 
+  /** Where the GPU is lost or has no room, the unit is done again without it, and so is what follows. */
   async merge(unit: Unit, deliver: Deliver): Promise<readonly TensorReport[]> {
+    try {
+      return await this.#mergeUnit(unit, deliver);
+    } catch (error) {
+      if (this.#opened.backend !== "webgpu" || !(isLabError(error, "device-lost") || isLabError(error, "out-of-memory"))) throw error;
+      this.#onCpu();
+      return this.#mergeUnit(unit, deliver);
+    }
+  }
+
+  async #mergeUnit(unit: Unit, deliver: Deliver): Promise<readonly TensorReport[]> {
     const inputs = this.#inputs(unit.tensors, unit.keep);
     const run = new OutputRun(unit.file, (file, at, bytes) => deliver(file, at, transfer(bytes, [bytes.buffer])), { free: this.#buffers });
     const reports: TensorReport[] = [];
@@ -106,7 +133,7 @@ export class TensorMerger implements TensorService {
     const source = await inputs.open(tensor);
     const stored = (values: Float32Array) => (dtype === "BF16" && this.#bf16?.has(values) ? this.#bf16.narrow(values) : this.#encoder.encode(values, dtype));
     const write = (from: number, values: Float32Array) => run.write(at + from * size, stored(values));
-    const merged = await mergeTensor(job, source, write, { executor: this.#opened, chunkElements: CHUNK_ELEMENTS, ...(this.#survey ? { survey: this.#survey } : {}) });
+    const merged = await mergeTensor(job, source, write, { ...this.#how, ...(this.#survey ? { survey: this.#survey } : {}) });
     return { ...merged, name, elements: job.shape.reduce((product, side) => product * side, 1) };
   }
 
@@ -135,6 +162,11 @@ export class TensorMerger implements TensorService {
     let source = this.#sources.get(place);
     if (!source) this.#sources.set(place, (source = readerOf(this.#places[place] as MountedFile))); // the order names them all
     return source;
+  }
+
+  get #how(): { executor: Executor; chunkElements: number } {
+    const executor = this.#opened;
+    return { executor, chunkElements: executor.backend === "webgpu" ? GPU_CHUNK_ELEMENTS : CHUNK_ELEMENTS };
   }
 
   get #opened(): Executor {

@@ -24,6 +24,8 @@ export interface FolderOrder {
   readonly recipe: Recipe;
   /** Left out: OPFS where it is, else memory. */
   readonly sink?: SinkOrder;
+  /** auto: on the GPU where there is a real one. */
+  readonly kernels?: "auto" | "webgpu" | "cpu";
   /** Bytes of buffers over all threads; 512 MiB unless told. */
   readonly memoryBytes?: number;
   /** Bytes of tensors in a file; mergekit's 5·10⁹ unless told. */
@@ -109,6 +111,7 @@ export interface Unit {
 export interface TensorOrder {
   readonly places: readonly MountedFile[];
   readonly budgetBytes: number;
+  readonly kernels: "webgpu" | "cpu";
 }
 
 export interface TensorReport extends Merged {

@@ -3,7 +3,8 @@
  * there and writes into its own file system, which lies in a profile beside DIR: what it wrote is moved from there, not sent.
  */
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, rmSync, statfsSync, statSync } from "node:fs";
+import { existsSync, rmSync, statfsSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { freemem } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +19,7 @@ import { here } from "./recipe.mjs";
 import { openSession } from "./session.mjs";
 import { take } from "./take.mjs";
 
+const hashBytes = 4 << 20;
 /** For a browser to close. */
 const patienceMs = 5_000;
 /** Chromium and a page, before any model. */
@@ -91,10 +93,20 @@ async function finish(result, report, files) {
   return told;
 }
 
+/** Into one buffer over and over: a stream would leave gigabytes to the garbage collector. */
 async function sha256(file) {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file, { highWaterMark: 4 << 20 })) hash.update(chunk);
-  return hash.digest("hex");
+  const buffer = Buffer.allocUnsafeSlow(hashBytes);
+  const handle = await open(file);
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) return hash.digest("hex");
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 function answer(report, out, started) {
