@@ -57,6 +57,8 @@ const policies = [
   may(["hub", "space", "recipe", "export"], "checkpoint"),
   // An export writes mergekit's file, whose grammar the recipe knows.
   may("export", "recipe"),
+  // And turns weights back into the layout of their checkpoint.
+  may("export", "space"),
   // The hub puts one checkpoint's weights into another model's graph: how they are matched is aligning's.
   may("hub", "space"),
   mayName("checkpoint", "space"),

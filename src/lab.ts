@@ -83,7 +83,7 @@ export interface Lab {
   /** What can be said of the loaded experts before they are merged, by layer and by tensor. */
   statistics(): Promise<Statistics>;
   plane(axes?: [string, string] | null): Promise<Plane | null>;
-  export(id: string): Promise<ExportedFile[]>;
+  export(id: string, safetensors?: boolean): Promise<ExportedFile[]>;
   predictions(): Promise<string>;
   counts(): Promise<{ buffers: number; gpuBytes: number; gpuBytesPeak: number; inFlightPeak: number }>;
   /** Can these models be merged, what will it cost, what licence do they carry? Reads headers only, downloads nothing large. */

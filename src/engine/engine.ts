@@ -152,11 +152,11 @@ export class MergeEngine implements MergeService {
     return planeOf({ columns: bench.columns, experts: recipe.experts.map((_, i) => i + 1), gram: Float64Array.from(plane.gram) }, axes);
   }
 
-  export(id: string): Promise<ExportedFile[]> {
+  export(id: string, safetensors = false): Promise<ExportedFile[]> {
     return this.#asGuest(() => {
       const { bench, recipe, loaded } = this.#asReady();
       if (!this.#hub) throw new LabError("internal", "The merge thread has no hub.");
-      return exportModel({ subject: this.#subject({ id }), bench, recipe, loaded, hub: this.#hub });
+      return exportModel({ subject: this.#subject({ id }), bench, recipe, loaded, hub: this.#hub, safetensors });
     });
   }
 

@@ -13,9 +13,11 @@ interface ExportSetting {
   recipe: Recipe;
   loaded: Loaded;
   hub: Hub;
+  /** `model.safetensors` too. */
+  safetensors: boolean;
 }
 
-export async function exportModel({ subject, bench, recipe, loaded, hub }: ExportSetting): Promise<ExportedFile[]> {
+export async function exportModel({ subject, bench, recipe, loaded, hub, safetensors }: ExportSetting): Promise<ExportedFile[]> {
   const { alignment, models, tasks } = loaded;
   const weights = await bench.persist(async () => {
     await ("weights" in subject ? bench.placeWeights(subject.weights) : bench.place(subject.candidate, subject.residence));
@@ -35,5 +37,7 @@ export async function exportModel({ subject, bench, recipe, loaded, hub }: Expor
     for (const { path } of model.files) if (goesAlong(path)) files.push({ path, bytes: await hub.file(model.handle, path) });
     heads.push({ model: id, tasks: tasks.filter(({ head }) => head === id).map((task) => task.id), tensors, files });
   }
-  return (await modelFiles({ alignment, weights, heads, dtype: recipe.out_dtype === "auto" ? "float32" : recipe.out_dtype })).map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
+  const { handle } = models[0].model;
+  const checkpoint = safetensors ? { base: models[0].id, of: { ...(await hub.checkpoint(handle)), stored: (name: string) => hub.stored(handle, name) } } : null;
+  return (await modelFiles({ alignment, weights, heads, checkpoint, dtype: recipe.out_dtype === "auto" ? "float32" : recipe.out_dtype })).map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
 }

@@ -37,7 +37,7 @@ export interface Loaded {
 }
 
 /** What of the hub the merge thread uses. Methods may answer over a port. */
-export type Hub = { [K in "model" | "tensor" | "factors" | "samples" | "file" | "release"]: (...args: Parameters<HubService[K]>) => Promise<Awaited<ReturnType<HubService[K]>>> };
+export type Hub = { [K in "model" | "tensor" | "factors" | "checkpoint" | "stored" | "samples" | "file" | "release"]: (...args: Parameters<HubService[K]>) => Promise<Awaited<ReturnType<HubService[K]>>> };
 
 export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => void, progress: (report: HubProgress) => HubProgress): Promise<Loaded> {
   const onProgress = progress((event) => emit({ type: "loading", ...event }));

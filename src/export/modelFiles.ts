@@ -1,5 +1,6 @@
 /**
- * A merged model laid out as its source: `config.json`, `preprocessor_config.json`, `onnx/model.onnx`. Where tasks have
+ * A merged model laid out as its source: `config.json`, `preprocessor_config.json`, `onnx/model.onnx`, and `model.safetensors` beside them where
+ * it is asked for, so that transformers.js and transformers both load it by from_pretrained. Where tasks have
  * heads of their own, one such folder a head, and beside them the joint graph in `onnx/model.onnx`.
  */
 import type { Alignment } from "../checkpoint/types.ts";
@@ -7,6 +8,7 @@ import { sha256 } from "../lib/bytes.ts";
 import { LabError } from "../lib/error.ts";
 import { bake, fillsOf, type OnnxOut, type StoredAs } from "./bake.ts";
 import { joinHeads } from "./join.ts";
+import { type BaseCheckpoint, safetensorsFiles } from "./safetensors.ts";
 
 export interface OutFile {
   readonly path: string;
@@ -33,13 +35,15 @@ export interface MergedModel {
   /** Models without heads give one, with no tensors. */
   readonly heads: readonly HeadModel[];
   readonly dtype: StoredAs;
+  /** Where `model.safetensors` is wanted as well: the base's checkpoint, and the base's id in the alignment. */
+  readonly checkpoint?: { readonly base: string; readonly of: BaseCheckpoint } | null;
 }
 
 /** Files of a source that belong to a merged model as well (weights and samples do not). */
 export const goesAlong = (path: string): boolean =>
   /^(config|preprocessor_config|processor_config|image_processor|tokenizer|tokenizer_config|special_tokens_map|generation_config|added_tokens|vocab)\.json$|^(merges|vocab)\.txt$|^(LICENSE|NOTICE)(\.\w+)?$/.test(path);
 
-export async function modelFiles({ alignment, weights, heads, dtype }: MergedModel): Promise<OutFile[]> {
+export async function modelFiles({ alignment, weights, heads, dtype, checkpoint }: MergedModel): Promise<OutFile[]> {
   const files: { path: string; bytes: Uint8Array }[] = [];
   const shared = alignment.heads.length === 0;
   const stored = storedDtype(alignment, dtype);
@@ -48,7 +52,10 @@ export async function modelFiles({ alignment, weights, heads, dtype }: MergedMod
     for (const { path, bytes } of head.files) {
       if (goesAlong(path)) files.push({ path: folder + path, bytes: path === "config.json" ? trueConfig(bytes, stored) : bytes });
     }
-    files.push(...onnxFiles(`${folder}onnx/`, bake(alignment, fillsOf(alignment, weights, shared ? undefined : head), { dtype })));
+    const fills = fillsOf(alignment, weights, shared ? undefined : head);
+    files.push(...onnxFiles(`${folder}onnx/`, bake(alignment, fills, { dtype })));
+    if (!checkpoint) continue;
+    for (const { path, bytes } of await safetensorsFiles(alignment, checkpoint.base, fills, checkpoint.of, dtype)) files.push({ path: folder + path, bytes });
   }
   const tasks = heads.flatMap(({ model, tensors, tasks: ids }) => ids.map((task) => ({ task, model, tensors })));
   if (!shared && tasks.length) files.push(...onnxFiles("onnx/", joinHeads(alignment, weights, tasks, { dtype })));

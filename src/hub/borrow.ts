@@ -72,6 +72,12 @@ async function opened(folder: Folder, paths: readonly string[], onProgress?: Hub
   return { files: open.map(({ path, source }) => ({ path, source })), downloaded: open.reduce((sum, one) => sum + one.downloaded, 0) };
 }
 
+/** What a model with a graph was exported from, and where each tensor stands in it. */
+export async function checkpointBehind(model: OpenModel): Promise<{ map: WeightMap; checkpoint: CheckpointReader }> {
+  const { map, checkpoint } = await lenderOf(model);
+  return { map, checkpoint: checkpoint ?? graphAsCheckpoint(model, map) };
+}
+
 /** `base`: reference of the recipe's base; an adapter on that very model stays factors. */
 export async function borrowModel(folder: Folder, graph: OpenModel, base: string, onProgress?: HubProgress): Promise<OpenModel> {
   const { map, checkpoint: own, downloaded: forMap } = await lenderOf(graph, onProgress);

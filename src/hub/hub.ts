@@ -4,7 +4,7 @@ import type { LowRank } from "../checkpoint/lora/factors.ts";
 import { LabError } from "../lib/error.ts";
 import type { HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
 import { Cache } from "./cache.ts";
-import { borrowModel, needsGraph, withoutAdapter } from "./borrow.ts";
+import { borrowModel, checkpointBehind, needsGraph, withoutAdapter } from "./borrow.ts";
 import { loadModel, type OpenModel } from "./loadModel.ts";
 import { loadSamples } from "./samples/samples.ts";
 import { bytesOf, folderTold, placeOf } from "./places.ts";
@@ -67,6 +67,17 @@ export class Hub implements HubService {
   async factors(handle: number, weight: number): Promise<LowRank | null> {
     const found = await this.held(handle).factors?.(weight);
     return found ? { ...found, left: found.left.slice(), right: found.right.slice() } : null;
+  }
+
+  async checkpoint(handle: number): ReturnType<HubService["checkpoint"]> {
+    const { map, checkpoint } = await checkpointBehind(this.held(handle));
+    return { map, tensors: checkpoint.tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype })) };
+  }
+
+  async stored(handle: number, name: string): Promise<Uint8Array> {
+    const { checkpoint } = await checkpointBehind(this.held(handle));
+    const bytes = (await checkpoint.readRaw(name)).slice();
+    return transfer(bytes, [bytes.buffer]);
   }
 
   async samples(ref: string, onProgress?: HubProgress): Promise<LoadedSamples> {

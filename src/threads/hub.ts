@@ -1,5 +1,6 @@
 /** The hub thread: where models and samples come from. Downloads, verifies, caches, parses. Types only. */
 import type { LowRank } from "../checkpoint/lora/factors.ts";
+import type { WeightMap } from "../space/align/weightMap.ts";
 import type { ImagePreprocessor, ModelConfig, ModelFile, NamesMap, OnnxSkeleton } from "../checkpoint/types.ts";
 
 /** Files of a folder outside the zoo: dropped on the page (blob), or served by the command line's own server (url). */
@@ -195,6 +196,10 @@ export interface HubService {
   tensor(handle: number, weight: number): Promise<Float32Array>;
   /** What an adapter with `ranks` adds to one weight, in the graph's layout; null: no product of factors. */
   factors(handle: number, weight: number): Promise<LowRank | null>;
+  /** The checkpoint behind a model's graph: its tensors, and where they stand in the graph. Compared by value where no names.json tells. */
+  checkpoint(handle: number): Promise<{ map: WeightMap; tensors: { name: string; shape: readonly number[]; dtype: string }[] }>;
+  /** A tensor of that checkpoint as it is stored. */
+  stored(handle: number, name: string): Promise<Uint8Array>;
   samples(ref: string, onProgress?: HubProgress): Promise<LoadedSamples>;
   /** Bytes of a file of a model as it lies in the repo (config.json, onnx/model.onnx …). */
   file(handle: number, path: string): Promise<Uint8Array>;

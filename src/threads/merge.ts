@@ -111,7 +111,8 @@ export interface MergeService {
   statistics(): Promise<Statistics>;
   plane(axes: [string, string] | null): Promise<Plane | null>;
   /** The merged model, laid out as its source, plus report, predictions, card. */
-  export(id: string): Promise<ExportedFile[]>;
+  /** `safetensors`: `model.safetensors` beside the ONNX files, for transformers in Python; the base must have one, or names.json. */
+  export(id: string, safetensors?: boolean): Promise<ExportedFile[]>;
   predictions(): Promise<string>;
   /** Alive things, for leak tests: GPU buffers created and not destroyed, bytes, peak. */
   counts(): Promise<{ buffers: number; gpuBytes: number; gpuBytesPeak: number; inFlightPeak: number }>;

@@ -35,4 +35,7 @@ test("a swarm over a dense expert and an adapter kept as factors; export", async
   const { tensors: segments } = await lab.statistics();
   expect(segments.length).toBeGreaterThan(60);
   expect((await lab.export("pso")).map(({ path }) => path)).toContain("kana/onnx/model.onnx");
+  const files = await lab.export("pso", true);
+  expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(["kana/onnx/model.onnx", "kana/model.safetensors", "kana/config.json"]));
+  expect(files.find(({ path }) => path === "kana/model.safetensors")?.bytes.length).toBeGreaterThan(1e6);
 }, 120_000);
