@@ -64,7 +64,7 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
     models,
     alignment,
     tasks,
-    batch: recipe.batch ?? base.batch ?? 32,
+    batch: recipe.batch ?? batchFor(tasks, base.batch ?? 32),
     lowRank: lowRankOf(models, alignment),
     cards: { models: modelCards(recipe, models, alignment), tasks: tasks.map(taskCard) },
     downloadBytes: [...models.map(({ model }) => model.downloadBytes), ...sources.map((source) => source.downloadBytes)].reduce((a, b) => a + b, 0),
@@ -78,6 +78,12 @@ function lowRankOf(models: Loaded["models"], { segments }: Alignment): LowRankEx
     if (ranks && !ranks.includes(-1)) found.set(id, ranks);
   }
   return found;
+}
+
+/** The family's batch; fewer where a candidate is scored on fewer samples in all, so that small recipes score no padding. Never 1. */
+function batchFor(tasks: readonly LoadedTask[], most: number): number {
+  const scored = tasks.reduce((sum, { sides }) => sum + sides.optimise.count, 0);
+  return scored === 0 ? most : Math.max(2, Math.min(most, scored));
 }
 
 /** A recipe that says which files it was made with is held to them. */
