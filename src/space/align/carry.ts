@@ -53,7 +53,9 @@ export async function carryOver({ base, model, graph, map, from, to }: Carrier):
   if (problems.length > 0) throw doesNotFit(problems, theirs, base, model, graph.weights.length);
   await checkAlike(map, rename, to, theirs, model);
   if (from) await checkOwn(map, rename, from, to, theirs, { base, model });
-  const notes = map.unmapped.length === 0 ? [] : [`${map.unmapped.length} of ${graph.weights.length} weights of the graph are in no tensor of ${base} (${names(map.unmapped)}); ${model} takes them from the graph as they are.`];
+  // Single numbers are an exporter's constants.
+  const kept = map.unmapped.filter(({ shape }) => shape.reduce((a, b) => a * b, 1) > 1);
+  const notes = kept.length === 0 ? [] : [`${kept.length} of ${graph.weights.length} weights of the graph are in no tensor of ${base} (${names(kept)}); ${model} takes them from the graph as they are.`];
   return {
     skeleton: { ...graph.skeleton, weights },
     map: own,
