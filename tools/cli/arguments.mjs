@@ -103,7 +103,8 @@ ${codes}`;
 const details = {
   merge: `murmuration merge RECIPE --out DIR [options]
 
-RECIPE is a .json file (docs/recipe.md), or - for standard input. Paths in it are relative to it.
+RECIPE is a .json file (docs/recipe.md), a .yml file of mergekit, or - for standard input. Paths in it are relative to it.
+Without tasks it merges folders of safetensors; --resume then only looks whether that is done already.
 
   --out DIR            where model, report, predictions and trace go; it must be empty or new
   --backend B          auto (default), webgpu or wasm: what scores the candidates
