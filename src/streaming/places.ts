@@ -48,6 +48,9 @@ function streamsBytes(): boolean {
   }
 }
 
+/** Held while they are read from: Chromium collects a file's stream that nobody but its own pending read knows, and that read never ends. */
+const reading = new Set<ReadableStreamBYOBReader>();
+
 function blobReader(blob: Blob, source: ByteSource): Reader {
   return {
     size: source.size,
@@ -55,6 +58,7 @@ function blobReader(blob: Blob, source: ByteSource): Reader {
     async readInto(begin, end, buffer) {
       const length = end - begin;
       const reader = blob.slice(begin, end).stream().getReader({ mode: "byob" });
+      reading.add(reader);
       let own = buffer;
       let at = 0;
       try {
@@ -67,6 +71,7 @@ function blobReader(blob: Blob, source: ByteSource): Reader {
       } catch {
         at = -1; // said below, in the words of the source
       }
+      reading.delete(reader);
       void reader.cancel().catch(() => undefined);
       const bytes = new Uint8Array(own.byteLength < length ? new ArrayBuffer(length) : own, 0, length);
       if (at < length) bytes.set(await source.read(begin, end));
