@@ -65,7 +65,7 @@ export async function mergeFolders(recipe, recipeFolder, asked, started) {
     stop.deaf();
     // Waited for: the browser still writes into its profile while it closes, and an interrupted process ends at once.
     const closed = opening.map((session) => session.then((open) => open.close(), () => undefined));
-    await Promise.race([Promise.all(closed), sleep(patienceMs)]);
+    await Promise.race([Promise.all(closed), sleep(patienceMs, null, { ref: false })]);
     rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
   }
 }
