@@ -8,7 +8,8 @@ import { Encoder } from "../safetensors/elements.ts";
 import { quoted, type StoredTensor } from "../safetensors/header.ts";
 import type { SafetensorsCheckpoint } from "../safetensors/open.ts";
 import type { Adapter, AdapterPair } from "./adapter.ts";
-import { addLowRank, type LowRank, turned } from "./factors.ts";
+import { AdaptedTensor } from "./adaptedTensor.ts";
+import type { LowRank } from "./factors.ts";
 import { type Fit, fit, type FittedPair } from "./fit.ts";
 
 /** What a checkpoint on disk, or one with an adapter on it, can do. */
@@ -17,18 +18,9 @@ export type CheckpointReader = Pick<SafetensorsCheckpoint, "tensors" | "metadata
 /** How a tensor differs from the base's. */
 export type Change = "none" | "low-rank" | "dense";
 
-/** Elements that are read at once to measure columns. */
-const MEASURE_ELEMENTS = 1 << 20;
-
 /** `base`: for messages, the base as a person knows it. Throws where the adapter is for another base. */
 export function withAdapter(checkpoint: CheckpointReader, adapter: Adapter, { base }: { base: string }): AdaptedCheckpoint {
   return new AdaptedCheckpoint(checkpoint, adapter, fit(adapter, { name: base, tensors: checkpoint.tensors }));
-}
-
-/** What one tensor needs: factors, and what DoRA multiplies rows or columns with. */
-interface Loaded {
-  readonly low: LowRank;
-  readonly dora: { readonly magnitude: Float32Array; /** Of columns: measured once over the whole tensor. */ columns: Promise<Float64Array> | null } | null;
 }
 
 export class AdaptedCheckpoint implements CheckpointReader {
@@ -38,7 +30,7 @@ export class AdaptedCheckpoint implements CheckpointReader {
   readonly #adapter: Adapter;
   readonly #fit: Fit;
   /** Of the tensors read last: a tensor is read in many parts, one after the other. */
-  readonly #loaded = new Map<string, Promise<Loaded>>();
+  readonly #loaded = new Map<string, Promise<AdaptedTensor>>();
 
   constructor(base: CheckpointReader, adapter: Adapter, fitted: Fit) {
     this.#base = base;
@@ -69,8 +61,9 @@ export class AdaptedCheckpoint implements CheckpointReader {
     const biased = this.#fit.biases.get(name);
     if (!fitted && !biased) return this.#before(name, from, to, into, signal);
     const out = into?.subarray(0, to - from) ?? new Float32Array(to - from); // never the base's own array
-    if (fitted) return this.#adapted(name, fitted, from, to, out, signal);
-    await this.#before(name, from, to, out, signal);
+    const before = (first: number, end: number, part: Float32Array) => this.#before(name, first, end, part, signal);
+    if (fitted) return (await this.#load(name, fitted, signal)).read(before, from, to, out);
+    await before(from, to, out);
     return biased ? this.#addBias(out, biased, from, signal) : out;
   }
 
@@ -104,48 +97,6 @@ export class AdaptedCheckpoint implements CheckpointReader {
     return this.change(name) === "low-rank" && fitted ? (await this.#load(name, fitted, signal)).low : null;
   }
 
-  async #adapted(name: string, fitted: FittedPair, from: number, to: number, out: Float32Array, signal?: AbortSignal): Promise<Float32Array> {
-    const { low, dora } = await this.#load(name, fitted, signal);
-    if (!dora || fitted.turned) {
-      await this.#before(name, from, to, out, signal);
-      addLowRank(out, low, from);
-      if (!dora) return out;
-      const lengths = await (dora.columns ??= this.#columnLengths(name, low, signal));
-      for (let i = 0; i < out.length; i++) {
-        const column = (from + i) % low.columns;
-        out[i] = ((dora.magnitude[column] as number) / (lengths[column] as number)) * (out[i] as number);
-      }
-      return out;
-    }
-    // Whole rows, so that each can be measured.
-    const [first, end] = [Math.floor(from / low.columns) * low.columns, Math.ceil(to / low.columns) * low.columns];
-    const rows = new Float32Array(end - first);
-    await this.#before(name, first, end, rows, signal);
-    addLowRank(rows, low, first);
-    for (let at = 0; at < rows.length; at += low.columns) {
-      const row = rows.subarray(at, at + low.columns);
-      const factor = (dora.magnitude[(first + at) / low.columns] as number) / Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
-      for (let i = 0; i < row.length; i++) row[i] = factor * (row[i] as number);
-    }
-    out.set(rows.subarray(from - first, to - first));
-    return out;
-  }
-
-  async #columnLengths(name: string, low: LowRank, signal?: AbortSignal): Promise<Float64Array> {
-    const sums = new Float64Array(low.columns);
-    const step = Math.max(1, Math.floor(MEASURE_ELEMENTS / low.columns)) * low.columns;
-    const part = new Float32Array(Math.min(step, low.rows * low.columns));
-    for (let from = 0; from < low.rows * low.columns; from += step) {
-      const values = part.subarray(0, Math.min(step, low.rows * low.columns - from));
-      await this.#before(name, from, from + values.length, values, signal);
-      addLowRank(values, low, from);
-      for (let i = 0, column = 0; i < values.length; i++, column = column + 1 === low.columns ? 0 : column + 1) {
-        sums[column] = (sums[column] as number) + (values[i] as number) ** 2;
-      }
-    }
-    return sums.map(Math.sqrt);
-  }
-
   async #addBias(out: Float32Array, { bias, scale }: AdapterPair, from: number, signal?: AbortSignal): Promise<Float32Array> {
     if (!bias) return out;
     const added = await this.#adapter.weights.readF32(bias.name, from, from + out.length, undefined, signal);
@@ -153,7 +104,7 @@ export class AdaptedCheckpoint implements CheckpointReader {
     return out;
   }
 
-  #load(name: string, fitted: FittedPair, signal?: AbortSignal): Promise<Loaded> {
+  #load(name: string, fitted: FittedPair, signal?: AbortSignal): Promise<AdaptedTensor> {
     const known = this.#loaded.get(name);
     if (known) return known;
     const made = this.#read(fitted, signal);
@@ -164,13 +115,10 @@ export class AdaptedCheckpoint implements CheckpointReader {
     return made;
   }
 
-  async #read({ pair, rows, columns, turned: across }: FittedPair, signal?: AbortSignal): Promise<Loaded> {
-    const { rank, scale } = pair;
+  async #read(fitted: FittedPair, signal?: AbortSignal): Promise<AdaptedTensor> {
     const read = async ({ name }: StoredTensor) => Float32Array.from(await this.#adapter.weights.readF32(name, undefined, undefined, undefined, signal));
-    const [a, b] = [await read(pair.a), await read(pair.b)];
-    // (B·A)ᵀ = Aᵀ·Bᵀ
-    const low = across ? { rows, columns, rank, scale, left: turned(a, rank, rows), right: turned(b, columns, rank) } : { rows, columns, rank, scale, left: b, right: a };
-    return { low, dora: pair.magnitude ? { magnitude: await read(pair.magnitude), columns: null } : null };
+    const { a, b, magnitude } = fitted.pair;
+    return new AdaptedTensor(fitted, { a: await read(a), b: await read(b), magnitude: magnitude && (await read(magnitude)) });
   }
 
   #find(name: string): StoredTensor {

@@ -4,9 +4,13 @@ import { shapeText } from "../safetensors/dtype.ts";
 import type { StoredTensor } from "../safetensors/header.ts";
 import type { Adapter, AdapterPair } from "./adapter.ts";
 
-/** A weight of the base as a matrix, first dimension × all others, and what is added to it. */
-export interface FittedPair {
+/** A weight of the base, and what is added to it. */
+export interface FittedPair extends Lie {
   readonly pair: AdapterPair;
+}
+
+/** A weight as a matrix, first dimension × all others, and how its factors lie against it. */
+export interface Lie {
   readonly rows: number;
   readonly columns: number;
   /** True: ΔW = s·(B·A)ᵀ (embeddings; weights that lie [in, out]). DoRA's lengths are then of columns. */
