@@ -2,12 +2,12 @@
 import type { Alignment } from "../checkpoint/types.ts";
 import { drawSamples } from "../fitness/draw.ts";
 import { pixelValues } from "../fitness/images.ts";
-import type { SampleSet } from "../fitness/types.ts";
+import type { PictureSet, SampleSet, TextTask } from "../fitness/types.ts";
 import { LabError } from "../lib/error.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { align } from "../space/align/align.ts";
 import type { LabEvent, ModelCard, TaskCard } from "../threads/events.ts";
-import type { HubProgress, HubService, LoadedModel, LoadedSamples } from "../threads/hub.ts";
+import type { HubProgress, HubService, LoadedModel, LoadedPictures, LoadedSamples } from "../threads/hub.ts";
 
 export type Side = "optimise" | "validate" | "test";
 export type RecipeTask = Recipe["tasks"][number];
@@ -18,6 +18,8 @@ export interface LoadedTask {
   /** Model whose head scores it. */
   readonly head: string;
   readonly labels: readonly string[];
+  /** How it is asked, where it is about texts. */
+  readonly texts: TextTask | null;
   readonly sides: Readonly<Record<Side, SampleSet>>;
 }
 
@@ -108,6 +110,11 @@ function loadTask(recipe: Recipe, task: RecipeTask, source: LoadedSamples, model
   if (task.head === undefined && alignment.heads.length > 0) {
     throw new LabError("bad-recipe", `Task ${task.id} names no head, but these models keep heads of their own (${alignment.heads.map((h) => h.name).join(", ")}). Add "head": one of ${models.map((m) => m.id).join(", ")}.`);
   }
+  if (source.kind === "rows") throw new LabError("bad-samples", `Task ${task.id} is about texts; only pictures are scored so far.`);
+  return loadPictures(recipe, task, head, source, model);
+}
+
+function loadPictures(recipe: Recipe, task: RecipeTask, head: string, source: LoadedPictures, model: LoadedModel): LoadedTask {
   if (!model.preprocessor) {
     throw new LabError("bad-samples", `${model.ref} has no preprocessor_config.json, so the images of task ${task.id} cannot be fed to it.`);
   }
@@ -116,13 +123,14 @@ function loadTask(recipe: Recipe, task: RecipeTask, source: LoadedSamples, model
   const labelOf = labelMap(task.id, source.labels, labels);
   const drawn = drawSamples(task, source, recipe.seeds.samples);
   const pixelsPerSample = source.width * source.height * source.channels;
-  const side = (name: Side): SampleSet => {
+  const side = (name: Side): PictureSet => {
     const { from, indices } = drawn[name];
     const bytes = new Uint8Array(indices.length * pixelsPerSample);
     indices.forEach((index, at) => {
       bytes.set(from.pixels.subarray(index * pixelsPerSample, (index + 1) * pixelsPerSample), at * pixelsPerSample);
     });
     return {
+      kind: "pictures",
       ids: indices.map((index) => from.id[index]),
       labels: Int32Array.from(indices, (index) => labelOf[from.label[index]]),
       clusters: clustersOf(from.cluster, indices),
@@ -130,7 +138,7 @@ function loadTask(recipe: Recipe, task: RecipeTask, source: LoadedSamples, model
       count: indices.length,
     };
   };
-  return { recipe: task, id: task.id, head, labels, sides: { optimise: side("optimise"), validate: side("validate"), test: side("test") } };
+  return { recipe: task, id: task.id, head, labels, texts: null, sides: { optimise: side("optimise"), validate: side("validate"), test: side("test") } };
 }
 
 /** Null where every sample is a source of its own: then they are independent, and simpler intervals hold. */

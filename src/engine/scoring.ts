@@ -115,6 +115,7 @@ export class Scorer {
 }
 
 /** What a metric sees of a task's first `predictions.length` samples. */
-export function outputsOf(task: LoadedTask, scores: SampleScores, labels: Int32Array): Outputs {
-  return { labels: labels.subarray(0, scores.predictions.length), predictions: scores.predictions, logLikelihood: scores.logLikelihood, classes: task.labels.length };
+export function outputsOf(task: LoadedTask, scores: SampleScores, labels: Int32Array | Float64Array): Outputs {
+  const { predictions, logLikelihood } = scores;
+  return { labels: labels.subarray(0, predictions.length), predictions, logLikelihood, classes: task.labels.length };
 }

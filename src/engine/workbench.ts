@@ -169,6 +169,7 @@ export class Workbench {
     const { evaluator, slot } = this.#ready;
     const jobs = tasks.map((task) => {
       const set = task.sides[side];
+      if (set.kind !== "pictures") throw new LabError("internal", `Task ${task.id} is not about pictures.`);
       const part = count === undefined || count >= set.count ? set : { ...set, count, labels: set.labels.subarray(0, count) };
       return { set: part, ...this.#port(task) };
     });

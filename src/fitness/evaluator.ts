@@ -7,7 +7,7 @@ import type * as ort from "onnxruntime-web/webgpu";
 import { LabError } from "../lib/error.ts";
 import { readLogits } from "./logits.ts";
 import { cpuTensor, type Feeds, type RuntimeSession } from "./runtime.ts";
-import type { SampleScores, SampleSet } from "./types.ts";
+import type { PictureSet, SampleScores } from "./types.ts";
 import { macrotask } from "./yielding.ts";
 
 export interface EvaluatorOptions {
@@ -28,7 +28,7 @@ export interface Port {
 }
 
 export interface Job extends Port {
-  readonly set: SampleSet;
+  readonly set: PictureSet;
 }
 
 /** Samples `from .. to` of a job, at row `row` of a batch. */
@@ -156,9 +156,13 @@ async function take(tensor: ort.Tensor | undefined, name: string): Promise<Logit
 
 function emptyScores(count: number): Scores {
   return {
-    predictions: new Int32Array(count).fill(-1),
+    predictions: new Float64Array(count).fill(-1),
     correct: new Uint8Array(count),
     logLikelihood: new Float64Array(count),
     margin: new Float64Array(count),
+    uniform: null,
+    tokens: null,
+    choices: null,
+    texts: null,
   };
 }

@@ -2,7 +2,7 @@
 import { expose, transfer } from "comlink";
 import type { LowRank } from "../checkpoint/lora/factors.ts";
 import { LabError } from "../lib/error.ts";
-import type { HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
+import type { DatasetSource, HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
 import { Cache } from "./cache.ts";
 import { borrowModel, checkpointBehind, needsGraph, withoutAdapter } from "./borrow.ts";
 import { loadModel, type OpenModel } from "./loadModel.ts";
@@ -80,9 +80,11 @@ export class Hub implements HubService {
     return transfer(bytes, [bytes.buffer]);
   }
 
-  async samples(ref: string, onProgress?: HubProgress): Promise<LoadedSamples> {
+  async samples(source: string | DatasetSource, onProgress?: HubProgress): Promise<LoadedSamples> {
     const place = this.here;
-    const samples = await loadSamples(await openFolder(ref, place), onProgress);
+    if (typeof source !== "string") throw new LabError("bad-samples", `${source.dataset} is a Hub dataset; bundled sets and folders are read so far.`);
+    const samples = await loadSamples(await openFolder(source, place), onProgress);
+    if (samples.kind === "rows") return { ...samples, warnings: place.shelf.warnings.splice(0) };
     const { optimise, validate, test } = samples.splits;
     const buffers = new Set([optimise, validate, test].map((side) => side.pixels.buffer as ArrayBuffer));
     return transfer({ ...samples, warnings: place.shelf.warnings.splice(0) }, [...buffers]);

@@ -84,7 +84,9 @@ export interface LoadedModel {
   warnings?: { code: string; message: string }[];
 }
 
-export interface LoadedSamples {
+/** Pictures of one size. */
+export interface LoadedPictures {
+  kind: "pictures";
   width: number;
   height: number;
   channels: number;
@@ -101,6 +103,41 @@ export interface LoadedSamples {
   downloadBytes: number;
   /** What went wrong without stopping anything (storage full: kept in memory). Told once. */
   warnings?: { code: string; message: string }[];
+}
+
+/** Records as they came: lines of JSONL or CSV, rows of a Hub dataset, a bundled text set. A recipe's task says how they are asked. */
+export interface LoadedRows {
+  kind: "rows";
+  /** Names of columns, first seen first. */
+  columns: string[];
+  /** What the source says of its samples; a recipe's task may say otherwise. */
+  told: RowsTold;
+  /** True where the source keeps its sides apart itself; false: sides are cut by the sample rule of docs/recipe.md. */
+  split: boolean;
+  splits: Record<"optimise" | "validate" | "test", { rows: Record<string, unknown>[]; id: string[]; cluster: string[] | null }>;
+  downloadBytes: number;
+  warnings?: { code: string; message: string }[];
+}
+
+/** From samples.json of a bundled set, or a dataset's features. */
+export interface RowsTold {
+  kind?: "classification" | "regression" | "multiple_choice" | "generation" | "code" | "likelihood";
+  metric?: string;
+  maxNewTokens?: number;
+  /** What counts is the text behind the last such marker. */
+  extract?: string;
+  /** Names of the classes that a column's whole numbers stand for, by column. */
+  labels?: Record<string, string[]>;
+}
+
+export type LoadedSamples = LoadedPictures | LoadedRows;
+
+/** A Hub dataset as a recipe names it; rows come from its viewer. */
+export interface DatasetSource {
+  dataset: string;
+  config?: string | undefined;
+  split?: string | undefined;
+  columns?: Record<string, string> | undefined;
 }
 
 /** One file in the cache. `partial`: a download that can go on; `memory`: the disk took it not, it goes with the page. */
@@ -200,7 +237,8 @@ export interface HubService {
   checkpoint(handle: number): Promise<{ map: WeightMap; tensors: { name: string; shape: readonly number[]; dtype: string }[] }>;
   /** A tensor of that checkpoint as it is stored. */
   stored(handle: number, name: string): Promise<Uint8Array>;
-  samples(ref: string, onProgress?: HubProgress): Promise<LoadedSamples>;
+  /** `rows`: how many of a dataset are enough (its viewer gives a hundred a request). */
+  samples(source: string | DatasetSource, onProgress?: HubProgress, rows?: number): Promise<LoadedSamples>;
   /** Bytes of a file of a model as it lies in the repo (config.json, onnx/model.onnx …). */
   file(handle: number, path: string): Promise<Uint8Array>;
   release(handle: number): void;

@@ -2,6 +2,7 @@
  * The threads of a merge of folders: one plans, writes and counts (streaming), a few merge tensors (tensor), each on its own. Types only.
  */
 import type { Dtype as Stored, FloatDtype } from "../checkpoint/safetensors/dtype.ts";
+import type { Lie } from "../checkpoint/lora/fit.ts";
 import type { Merged, TensorJob } from "../methods/types.ts";
 import type { Survey } from "../methods/survey.ts";
 import type { MergePlan } from "../recipe/plan/types.ts";
@@ -85,6 +86,15 @@ export interface PlacedTensor {
   readonly offset: number;
   readonly bytes: number;
   readonly dtype: Stored;
+  /** Where an adapter is on its model and changes it. */
+  readonly adapted?: AdaptedPlace;
+}
+
+/** What an adapter makes of a tensor: rounded to the type its model stores, as where the adapter is merged into the model first. */
+export interface AdaptedPlace {
+  readonly dtype: FloatDtype;
+  readonly weight: (Lie & { readonly pair: { readonly rank: number; readonly scale: number }; readonly a: PlacedTensor; readonly b: PlacedTensor; readonly magnitude: PlacedTensor | null }) | null;
+  readonly bias: { readonly scale: number; readonly added: PlacedTensor } | null;
 }
 
 interface UnitTensorCommon {

@@ -2,7 +2,7 @@ import "fake-indexeddb/auto";
 import { encode } from "fast-png";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { Hub } from "../../src/hub/hub.ts";
-import type { HubOptions } from "../../src/threads/hub.ts";
+import type { HubOptions, LoadedPictures } from "../../src/threads/hub.ts";
 import { bytesOf, read } from "../fixtures/onnx/load.ts";
 import { Site } from "../fixtures/onnx/site.ts";
 
@@ -140,8 +140,8 @@ describe("the cache", () => {
 describe("samples", () => {
   test("tiles of a sheet, row by row", async () => {
     const samples = await (await hub()).samples("zoo/tiny/yes");
-    expect(samples).toMatchObject({ width: 3, height: 2, channels: 1, labels: ["no", "yes"], split: true });
-    const { optimise, test } = samples.splits;
+    expect(samples).toMatchObject({ kind: "pictures", width: 3, height: 2, channels: 1, labels: ["no", "yes"], split: true });
+    const { optimise, test } = (samples as LoadedPictures).splits;
     expect([...optimise.pixels]).toEqual([0, 1, 2].flatMap((tile) => [0, 1, 2, 3, 4, 5].map((p) => 10 * tile + p)));
     expect(optimise).toMatchObject({ label: [0, 1, 1], id: ["x", "y", "z"], cluster: ["f", "f", "g"] });
     expect(test.id).toEqual([]);

@@ -3,7 +3,7 @@ import { pixelValues } from "../../src/fitness/images.ts";
 import { readLogits, softmax } from "../../src/fitness/logits.ts";
 
 function empty(count: number) {
-  return { predictions: new Int32Array(count), correct: new Uint8Array(count), logLikelihood: new Float64Array(count), margin: new Float64Array(count) };
+  return { predictions: new Float64Array(count), correct: new Uint8Array(count), logLikelihood: new Float64Array(count), margin: new Float64Array(count) };
 }
 
 describe("logits", () => {

@@ -33,6 +33,6 @@ export const imageFolder: SampleKind = {
     const label = paths.map((path) => labels.indexOf(path.split("/")[0] ?? ""));
     // One part, named three times: which side a sample falls on is the sample rule's business.
     const all = { pixels, label, id: paths, cluster: null };
-    return { width, height, channels, labels, split: false, splits: { optimise: all, validate: all, test: all }, downloadBytes: 0 };
+    return { kind: "pictures", width, height, channels, labels, split: false, splits: { optimise: all, validate: all, test: all }, downloadBytes: 0 };
   },
 };

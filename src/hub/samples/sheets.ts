@@ -1,7 +1,7 @@
 /** Sheets: tiles of one size, row by row in a PNG a side, described by samples.json. */
 import { z } from "zod";
 import { LabError } from "../../lib/error.ts";
-import type { HubProgress, LoadedSamples } from "../../threads/hub.ts";
+import type { HubProgress, LoadedPictures } from "../../threads/hub.ts";
 import { parseJson } from "../check.ts";
 import { beside, isInside } from "../paths.ts";
 import type { Folder } from "../sources/source.ts";
@@ -38,7 +38,7 @@ export const sheets: SampleKind = {
     const list = await folder.read(path, onProgress);
     const told = parseJson(new TextDecoder().decode(list.bytes), sheet, name, "bad-samples");
     let downloadBytes = list.downloaded;
-    const splits = {} as LoadedSamples["splits"];
+    const splits = {} as LoadedPictures["splits"];
     for (const which of SIDES) {
       check(told, which, name);
       const { label, id, cluster } = told.splits[which];
@@ -47,7 +47,7 @@ export const sheets: SampleKind = {
       downloadBytes += downloaded;
     }
     const { width, height, channels, labels } = told;
-    return { width, height, channels, labels, split: true, splits, downloadBytes };
+    return { kind: "pictures", width, height, channels, labels, split: true, splits, downloadBytes };
   },
 };
 
