@@ -1,4 +1,5 @@
 import type { Space } from "../space/types.ts";
+import type { Role } from "./onnx/parts.ts";
 
 /** A file of a model: bytes by a URL of the site, a Hub or a dropped file. Paths are relative to the model's folder. */
 export interface ModelFile {
@@ -40,6 +41,23 @@ export interface OnnxSkeleton {
   /** Serialised ModelProto whose floating weights keep their TensorProto (name, dims, type) without data. */
   readonly bytes: Uint8Array;
   readonly weights: readonly OnnxWeight[];
+  /** Parts that were joined in it (`onnx/parts.ts`); "model" alone for most. */
+  readonly roles: readonly Role[];
+}
+
+/** One graph of a lifted model, to be loaded into the runtime. Its inputs are what the caller feeds and the weights it needs. */
+export interface LiftedGraph {
+  readonly role: Role;
+  readonly bytes: Uint8Array;
+  /** What the caller feeds and reads (weights left out). */
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
+}
+
+export interface GraphPort {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly (number | string)[];
 }
 
 export interface AlignInput {
@@ -72,9 +90,10 @@ export interface Alignment {
   readonly heads: readonly Head[];
   /** The lifted graph of the first model (the base): floating weights are inputs now. Load once into the runtime. */
   readonly graph: Uint8Array;
-  /** What the caller feeds and reads (weights left out). */
-  readonly inputs: readonly { readonly name: string; readonly type: string; readonly shape: readonly (number | string)[] }[];
-  readonly outputs: readonly { readonly name: string; readonly type: string; readonly shape: readonly (number | string)[] }[];
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
+  /** The same a part: one, or an encoder and a decoder. */
+  readonly graphs: readonly LiftedGraph[];
 }
 
 /** Map shipped by a family from graph names (of the base file) to checkpoint names. */

@@ -1,6 +1,7 @@
 /** A folder with a model in it → everything the lab needs to know, with the weights still in their file. */
 import type { LowRank } from "../checkpoint/lora/factors.ts";
-import { externalPaths, readOnnx } from "../checkpoint/onnx/read.ts";
+import type { Role } from "../checkpoint/onnx/parts.ts";
+import { externalPaths, readParts } from "../checkpoint/onnx/read.ts";
 import type { ModelFile, OnnxSkeleton } from "../checkpoint/types.ts";
 import { LabError } from "../lib/error.ts";
 import type { HubProgress, LoadedModel } from "../threads/hub.ts";
@@ -25,20 +26,20 @@ const text = (file: FolderFile): string => new TextDecoder().decode(file.bytes);
 
 export async function loadModel(folder: Folder, onProgress?: HubProgress): Promise<OpenModel> {
   const { reference } = folder;
-  const path = choose(folder);
+  const graphs = choose(folder);
   const reading = new Reading(folder, onProgress);
-  const model = await reading.read(path);
-  const name = `${reference}/${path}`;
-  const external = new Map<string, Uint8Array>();
-  for (const one of externalPaths(model.bytes, name)) {
-    const file = beside(path, one);
-    if (!has(folder, file)) throw new LabError("not-found", `${name} keeps its weights in ${one}, which is missing. Put both files into the same folder.`, { details: { path: file } });
-    external.set(one, (await reading.read(file)).bytes);
-  }
-  const onnx = readOnnx(model.bytes, {
-    name,
-    external: (one) => external.get(one) ?? new Uint8Array(),
-  });
+  const external = new Map<string, Uint8Array>(); // parts lie in one folder, so a name means one file
+  const parts = await Promise.all(graphs.map(async ({ role, path }) => {
+    const { bytes } = await reading.read(path);
+    const file = `${reference}/${path}`;
+    for (const one of externalPaths(bytes, file)) {
+      const place = beside(path, one);
+      if (!has(folder, place)) throw new LabError("not-found", `${file} keeps its weights in ${one}, which is missing. Put both files into the same folder.`, { details: { path: place } });
+      external.set(one, (await reading.read(place)).bytes);
+    }
+    return { role, file, bytes };
+  }));
+  const onnx = readParts(parts, { name: parts[0]?.file ?? reference, external: (one) => external.get(one) ?? new Uint8Array() });
   return { onnx, folder, told: await describeAs(reading, folder, onnx.skeleton) };
 }
 
@@ -99,16 +100,16 @@ async function describeAs(reading: Reading, folder: Folder, skeleton: OnnxSkelet
 
 const has = (folder: Folder, path: string): boolean => folder.files.some((file) => file.path === path);
 
-function choose(folder: Folder): string {
+function choose(folder: Folder): { role: Role; path: string }[] {
+  const alone = (path: string) => [{ role: "model" as const, path }];
   const named = /\.onnx$/.test(folder.reference) ? folder.reference.split("/").at(-1) : undefined;
-  if (named && has(folder, named)) return named;
+  if (named && has(folder, named)) return alone(named);
   const paths = folder.files.map((file) => file.path);
   const picked = pick(paths);
-  const [graph, second] = picked.graphs;
-  if (graph && !second) return graph.path;
+  if (picked.graphs.length > 0) return [...picked.graphs];
   const refused = new Set(picked.refused.map(({ path }) => path));
   const any = paths.filter((path) => path.endsWith(".onnx") && !refused.has(path));
-  if (any.length === 1 && any[0]) return any[0];
+  if (any.length === 1 && any[0] && !isUnmerged(paths)) return alone(any[0]);
   if (any.length === 0 && picked.safetensors) {
     throw new LabError("not-found", `${folder.reference} has safetensors but no ONNX graph to run them in. Take a repository that has onnx/model.onnx, or export one: optimum-cli export onnx.`, { details: { reference: folder.reference } });
   }

@@ -50,7 +50,7 @@ describe("weights that the graph fused, cut, tied", () => {
     const map = await alignByValue({ weights: list, read: async (id) => weights[id]!.values.slice() }, checkpoint);
     const found = {
       space: { segments: list.map(({ name, shape, length }, index) => ({ index, name, shape, transposed: false, length, start: 0, layer: null })), length: 0 },
-      segments: list.map(({ id, name }) => ({ inputs: [name], weight: { base: id }, dtype: "float32" })), heads: [], graph: new Uint8Array(0), inputs: [], outputs: [],
+      segments: list.map(({ id, name }) => ({ inputs: [name], weight: { base: id }, dtype: "float32" })), heads: [], graph: new Uint8Array(0), inputs: [], outputs: [], graphs: [],
     } satisfies Alignment;
     const stored = async (name: string) => new Uint8Array(tensors[name]!.values.slice().buffer);
     return opened(await safetensorsFiles(found, "base", fillsOf(found, weights.map(({ values }) => values)), { map, tensors: Object.entries(tensors).map(([name, { shape }]) => ({ name, shape, dtype: "F32" })), stored }, dtype));

@@ -21,7 +21,7 @@ const checkpoint = (tensors: Record<string, Tensor & { dtype?: string }>): Check
 type Weight = { name: string; shape: number[]; values: Float32Array; dtype?: OnnxWeight["dtype"] };
 function graphOf(list: readonly Weight[]): GraphValues & { skeleton: OnnxSkeleton } {
   const weights = list.map(({ name, shape, values, dtype = "float32" }, id): OnnxWeight => ({ id, name, shape, dtype, length: values.length }));
-  return { weights, skeleton: { bytes: new Uint8Array(0), weights }, read: async (id) => list[id]!.values.slice() };
+  return { weights, skeleton: { bytes: new Uint8Array(0), weights, roles: ["model"] }, read: async (id) => list[id]!.values.slice() };
 }
 const t = (shape: [number, number], seed: number): Tensor => ({ shape, values: gaussian(shape[0] * shape[1], seed) });
 const v = (length: number, seed: number): Tensor => ({ shape: [length], values: gaussian(length, seed) });

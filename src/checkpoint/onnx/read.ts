@@ -3,6 +3,7 @@ import { LabError } from "../../lib/error.ts";
 import { otherKind } from "../beginnings.ts";
 import type { OnnxSkeleton, OnnxWeight } from "../types.ts";
 import { decodeModel, encodeModel, type GraphProto, type ModelProto, newTensor, type TensorProto } from "./proto.ts";
+import { joinParts, type Role, withoutRole } from "./parts.ts";
 import { type External, externalPath, floatTypeOf, floats, isExternal, lengthOf, rawBytes, shapeOf } from "./tensor.ts";
 import { bodiesOf, listTensors } from "./weights.ts";
 
@@ -13,8 +14,13 @@ export interface OnnxFile {
 }
 
 export function readOnnx(bytes: Uint8Array, options: { name: string; external?: External }): OnnxFile {
+  return readParts([{ role: "model", file: options.name, bytes }], options);
+}
+
+/** A model in one file, or in an encoder and a decoder, whose weights are counted through. */
+export function readParts(parts: readonly { role: Role; file: string; bytes: Uint8Array }[], options: { name: string; external?: External }): OnnxFile {
   const { name: file, external } = options;
-  const model = parseModel(bytes, file);
+  const model = joinParts(parts.map(({ role, file: name, bytes }) => ({ role, file: name, model: parseModel(bytes, name) })), external);
   const weights: OnnxWeight[] = [];
   const tensors: TensorProto[] = [];
   for (const { tensor, name, weight } of listTensors(model.graph)) {
@@ -30,13 +36,20 @@ export function readOnnx(bytes: Uint8Array, options: { name: string; external?: 
     strip(tensor);
   }
   return {
-    skeleton: { bytes: encodeModel(model), weights },
+    skeleton: { bytes: encodeModel(model), weights: parts.length > 1 ? plainNames(weights) : weights, roles: parts.map(({ role }) => role) },
     tensor(weight) {
       const tensor = tensors[weight];
       if (!tensor) throw new LabError("internal", `${file} has no weight ${weight}.`);
       return floats(tensor, file, external);
     },
   };
+}
+
+/** Without the role in front, where no other weight has that name. */
+function plainNames(weights: readonly OnnxWeight[]): OnnxWeight[] {
+  const times = new Map<string, number>();
+  for (const { name } of weights) times.set(withoutRole(name), (times.get(withoutRole(name)) ?? 0) + 1);
+  return weights.map((weight) => (times.get(withoutRole(weight.name)) === 1 ? { ...weight, name: withoutRole(weight.name) } : weight));
 }
 
 /** Files beside the model that its tensors lie in: to be fetched before `readOnnx`. */

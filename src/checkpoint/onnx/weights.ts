@@ -1,6 +1,7 @@
 /**
  * Where an ONNX file keeps its floating weights, in one fixed order: a weight's id is its place in this walk, the same
- * for the file and for its skeleton. Scalars and integers (shapes, axes, indices) are no weights: they stay constants.
+ * for the file and for its skeleton. Scalars, integers (shapes, axes, indices) and
+ * tensors without elements (a cache that is handed on empty) are no weights: they stay constants.
  */
 import type { GraphProto, NodeProto, TensorProto } from "./proto.ts";
 import { floatTypeOf } from "./tensor.ts";
@@ -34,7 +35,7 @@ export function listTensors(graph: GraphProto): FoundTensor[] {
   const found: FoundTensor[] = [];
   let weights = 0;
   const add = (tensor: TensorProto, name: string): void => {
-    const isWeight = tensor.dims.length > 0 && floatTypeOf(tensor) !== null && !constants.has(name);
+    const isWeight = tensor.dims.length > 0 && !tensor.dims.includes(0n) && floatTypeOf(tensor) !== null && !constants.has(name);
     found.push({ tensor, name, weight: isWeight ? weights++ : null });
   };
   const walk = (g: GraphProto): void => {

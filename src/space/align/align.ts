@@ -2,14 +2,15 @@
  * One space for models of one architecture. Graphs are paired from their outputs backwards, each weight is known by its
  * place of use, and the base's graph is lifted: its weights become inputs. Names made by exporters decide nothing.
  */
-import type { AlignInput, Alignment, Head, NamesMap } from "../../checkpoint/types.ts";
+import { type Role, roleOf, splitParts, withoutRole } from "../../checkpoint/onnx/parts.ts";
+import type { AlignInput, Alignment, GraphPort, Head, LiftedGraph, NamesMap } from "../../checkpoint/types.ts";
 import { isLabError, LabError } from "../../lib/error.ts";
 import type { Segment } from "../types.ts";
 import { type CanonicalModel, canonicalise } from "./canonical.ts";
 import { type Flow, flowOf } from "./flow.ts";
 import { type Group, groupPlaces } from "./group.ts";
 import { findHeads, type FoundHeads } from "./heads.ts";
-import { type Lift, lift } from "./lift.ts";
+import { type Lift, lift, type Lifted } from "./lift.ts";
 import { misfitError, whatFits } from "./misfit.ts";
 import { layerOf, type Named, nameGroups } from "./names.ts";
 import { pair, type Pairing } from "./pair.ts";
@@ -60,7 +61,15 @@ export function align(models: readonly AlignInput[], options: { baseId: string; 
     graph: lifted.graph,
     inputs: lifted.inputs,
     outputs: lifted.outputs,
+    graphs: graphsOf(lifted, (inputs[0] as AlignInput).skeleton.roles),
   };
+}
+
+function graphsOf(lifted: Lifted, roles: readonly Role[]): LiftedGraph[] {
+  return splitParts(lifted.graph, roles, new Set(lifted.names)).map(({ role, bytes }): LiftedGraph => {
+    const own = (ports: readonly GraphPort[]) => (roles.length <= 1 ? ports : ports.filter(({ name }) => roleOf(name) === role).map((port) => ({ ...port, name: withoutRole(port.name) })));
+    return { role, bytes, inputs: own(lifted.inputs), outputs: own(lifted.outputs) };
+  });
 }
 
 function baseFirst(models: readonly AlignInput[], baseId: string): AlignInput[] {

@@ -3,6 +3,7 @@
  * Casts of weights stored as halves fall away; what then feeds nothing is dropped, stale shapes (value_info) with it.
  */
 import { castTo, DataType, encodeModel, newNode, type NodeProto, tensorInfo, type TensorProto, typeName, type ValueInfo } from "../../checkpoint/onnx/proto.ts";
+import type { GraphPort } from "../../checkpoint/types.ts";
 import { type CanonicalModel, ownerOf, type Scope, type Site } from "./canonical.ts";
 import type { Place } from "./pair.ts";
 
@@ -14,18 +15,12 @@ export interface Lift {
   readonly places: readonly Place[];
 }
 
-export interface Port {
-  readonly name: string;
-  readonly type: string;
-  readonly shape: readonly (number | string)[];
-}
-
 export interface Lifted {
   readonly graph: Uint8Array;
   /** One input name a lift. */
   readonly names: readonly string[];
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
 }
 
 /** `free`: by output position, sizes that follow a head's and the symbol they get. */
@@ -137,7 +132,7 @@ function loosen(info: ValueInfo, symbols: ReadonlyMap<number, string> | undefine
   }
 }
 
-function portOf(info: ValueInfo): Port {
+function portOf(info: ValueInfo): GraphPort {
   const tensor = info.type?.tensorType;
   const dims = tensor?.shape?.dim ?? [];
   return {

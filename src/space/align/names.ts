@@ -13,7 +13,7 @@ export interface Named {
 }
 
 /** Names that only tell how an exporter counts. */
-const exporterMade = /^(onnx::|\d+$|\/|_?v(al)?_\d+|t\d+$|const(ant)?(_|$|\d)|_to_copy|.*_output_\d+|.*\.\d+_const)/i;
+const exporterMade = /^(?:(?:encoder|decoder)\/)?(onnx::|\d+$|\/|_?v(al)?_\d+|t\d+$|const(ant)?(_|$|\d)|_to_copy|.*_output_\d+|.*\.\d+_const)/i;
 
 export function nameGroups(groups: readonly Group[], names: NamesMap | null): Map<Group, Named> {
   const users = new Map<number, number>();
