@@ -8,6 +8,11 @@ const text = z.string().max(10_000);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const model = z.object({ id, model: text, title: text, summary: text.default(""), icon: text.default("") });
+const task = z.object({ id, title: text, head: id.optional(), source: text, metric: id.optional(), labels: z.array(text) }).transform(({ head, metric, ...rest }) => ({
+  ...rest,
+  ...(head === undefined ? {} : { head }),
+  ...(metric === undefined ? {} : { metric }),
+}));
 const family = z.object({
   family: id,
   version: z.number(),
@@ -18,7 +23,7 @@ const family = z.object({
   names: text.optional(),
   base: model,
   experts: z.array(model).max(1000),
-  tasks: z.array(z.object({ id, title: text, head: id, source: text, labels: z.array(text) })).max(1000),
+  tasks: z.array(task).max(1000),
   parameters: z.number(),
   files: z.record(text, z.object({ bytes: z.int().min(0), sha256 })),
   measured: z.unknown().optional(),

@@ -43,7 +43,8 @@ export interface ZooFamily {
   names?: string;
   base: ZooModel;
   experts: ZooModel[];
-  tasks: { id: string; title: string; head: string; source: string; labels: string[] }[];
+  /** `head`: expert whose head scores it, where models have heads; `metric`: accuracy unless told. */
+  tasks: { id: string; title: string; head?: string; source: string; metric?: string; labels: string[] }[];
   parameters: number;
   files: Record<string, { bytes: number; sha256: string }>;
   measured?: unknown;
