@@ -36,6 +36,7 @@ export interface FolderJob {
   options: LabOptions;
   order?: { shardBytes?: number; memoryBytes?: number };
   places: Record<string, { path: string; bytes: number; at: number; stored?: string }[]> | null;
+  token?: string;
 }
 
 /** So much of a file tells it from others of its length. */
@@ -129,8 +130,9 @@ async function answered<T>(work: () => Promise<T>): Promise<{ ok: true; value: T
   }
 }
 
-async function opened({ options, places }: FolderJob): Promise<ReturnType<typeof createLab>> {
+async function opened({ options, places, token }: FolderJob): Promise<ReturnType<typeof createLab>> {
   lab = createLab(options);
+  if (token) await lab.setToken(token);
   const { files } = document.querySelector("#files") as HTMLInputElement;
   for (const [reference, listed] of Object.entries(places ?? {})) {
     await lab.mount(reference, listed.map(({ path, bytes, at, stored }) => ({ path, bytes, ...(files?.[at] ? { blob: files[at] } : {}), ...(stored === undefined ? {} : { stored }) })));

@@ -1,8 +1,9 @@
 /** Inputs of a unit: elements of its tensors as f32, from windows over the files. */
 import { bitsEach, type FloatDtype } from "../checkpoint/safetensors/dtype.ts";
-import { floatsOf } from "../checkpoint/safetensors/elements.ts";
+import { Encoder, floatsOf } from "../checkpoint/safetensors/elements.ts";
 import type { TensorSource } from "../methods/types.ts";
 import type { PlacedTensor, UnitTensor } from "../threads/streaming.ts";
+import { adaptedFloats, type ReadFloats } from "./adapted.ts";
 import type { Bf16Kernels } from "./bf16.ts";
 import type { Buffers, Reader } from "./places.ts";
 import { gatherRows } from "./rows.ts";
@@ -37,27 +38,37 @@ export class UnitInputs {
   async open(tensor: Extract<UnitTensor, { kind: "merge" }>): Promise<TensorSource> {
     // Rows are gathered from several inputs at once, so where windows come and go what one drops another may be reading.
     const inTurn = this.#keep || tensor.rows === null;
-    const windows = await Promise.all(tensor.inputs.map((input) => this.#windowsOf(input, inTurn)));
-    const { bf16 } = this.#options;
-    const stored: TensorSource = {
-      async read(input, from, to, into) {
-        const { dtype, offset } = tensor.inputs[input] as PlacedTensor; // one each, as windows
-        const size = bitsEach[dtype] / 8;
-        const bytes = await (windows[input] as Windows).read(offset + from * size, offset + to * size);
-        if (dtype === "BF16" && into && bf16?.has(into)) {
-          bf16.widen(bytes, into);
-          return into;
-        }
-        return floatsOf(bytes, dtype as FloatDtype, into ?? new Float32Array(to - from)); // a plan merges floats only
-      },
-    };
+    const reads = await Promise.all(tensor.inputs.map((input) => this.#floats(input, inTurn)));
+    const stored: TensorSource = { read: (input, from, to, into) => (reads[input] as ReadFloats)(from, to, into) }; // one each
     return tensor.rows === null ? stored : gatherRows(stored, tensor.rows, tensor.width, tensor.job.dtype ?? "float32");
   }
 
-  /** Bytes of a tensor as they lie. */
-  async raw(input: PlacedTensor): Promise<(from: number, to: number) => Promise<Uint8Array<ArrayBuffer>>> {
+  /** Bytes of a tensor as they lie, or as they would with its adapter merged into the model. */
+  async raw(input: PlacedTensor): Promise<(from: number, to: number) => Promise<Uint8Array>> {
+    if (input.adapted) {
+      const { dtype } = input.adapted;
+      const [read, encoder, size] = [await this.#floats(input, true), new Encoder(), bitsEach[dtype] / 8];
+      return async (from, to) => encoder.encode(await read(from / size, to / size), dtype);
+    }
     const windows = await this.#windowsOf(input, true);
     return (from, to) => windows.read(input.offset + from, input.offset + to);
+  }
+
+  /** Elements of one input. */
+  async #floats(input: PlacedTensor, inTurn: boolean): Promise<ReadFloats> {
+    const { dtype, offset, adapted } = input;
+    const { bf16, sourceOf } = this.#options;
+    const windows = await this.#windowsOf(input, inTurn);
+    const size = bitsEach[dtype] / 8;
+    const stored: ReadFloats = async (from, to, into) => {
+      const bytes = await windows.read(offset + from * size, offset + to * size);
+      if (dtype === "BF16" && into && bf16?.has(into)) {
+        bf16.widen(bytes, into);
+        return into;
+      }
+      return floatsOf(bytes, dtype as FloatDtype, into ?? new Float32Array(to - from)); // a plan merges floats only
+    };
+    return adapted ? adaptedFloats(stored, adapted, sourceOf) : stored;
   }
 
   done(tensor: UnitTensor): void {

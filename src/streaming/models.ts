@@ -1,6 +1,6 @@
 /** Models of a merge of folders: files known by name, weights opened as far as their headers, configurations read. */
-import { openSafetensors, type SafetensorsCheckpoint } from "../checkpoint/safetensors/open.ts";
-import type { ByteSource, SourceFile } from "../checkpoint/safetensors/source.ts";
+import type { CheckpointReader } from "../checkpoint/lora/adapted.ts";
+import { openSafetensors } from "../checkpoint/safetensors/open.ts";
 import { LabError } from "../lib/error.ts";
 import type { MergeRun } from "../methods/runs.ts";
 import { READ } from "../recipe/plan/files.ts";
@@ -8,50 +8,31 @@ import { modelsOf } from "../recipe/plan/plan.ts";
 import { readTokenizer, type Tokenizer } from "../recipe/plan/tokenizer.ts";
 import type { ModelHeader } from "../recipe/plan/types.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import type { HubFolder, HubProgress, MountedFile } from "../threads/hub.ts";
-import type { StreamingHub } from "../threads/streaming.ts";
-import { sourceOf } from "./places.ts";
-
-/** A configuration or tokenizer beyond this is none. */
-const SMALL_MOST = 256e6;
-
-export interface ModelFolder {
-  readonly reference: string;
-  readonly told: HubFolder;
-  has(path: string): boolean;
-  /** Where its bytes lie; downloaded first, from the Hub. */
-  place(path: string): Promise<MountedFile>;
-  /** A small file that it has. */
-  bytes(path: string): Promise<Uint8Array<ArrayBuffer>>;
-  text(path: string): Promise<string>;
-}
+import { openAdapted, type StreamedAdapter } from "./adapters.ts";
+import { type FileOf, fileIn, type ModelFolder, type OpenOptions, openFolder, sourcesOf } from "./folder.ts";
 
 export interface StreamedModel {
   readonly id: string;
   readonly folder: ModelFolder;
-  readonly checkpoint: SafetensorsCheckpoint;
+  /** Its own, without what an adapter changes. */
+  readonly checkpoint: CheckpointReader;
+  readonly adapter: StreamedAdapter | null;
   readonly header: ModelHeader;
 }
 
-/** Path in its folder of the file that a tensor lies in. */
-export function fileOf({ folder, checkpoint }: StreamedModel, tensor: string): string {
-  return (checkpoint.get(tensor)?.file ?? "").slice(folder.reference.length + 1);
+/** The files that a tensor is read from: the one it lies in, and the adapter's where that changes it. */
+export function filesOf({ folder, checkpoint, adapter }: StreamedModel, tensor: string): FileOf[] {
+  const own = adapter?.replaced(tensor) ? undefined : checkpoint.get(tensor);
+  return [...(own ? [fileIn(folder, own)] : []), ...(adapter?.read(tensor) ?? []).map((stored) => fileIn((adapter as StreamedAdapter).folder, stored))];
 }
 
 export interface StreamedModels {
   /** As the plan counts them. */
   readonly models: readonly StreamedModel[];
   /** The model of `tokenizer_source` where that is none of them. */
-  readonly foreign: { readonly folder: ModelFolder; readonly tokenizer: Tokenizer } | null;
+  readonly foreign: { readonly reference: string; readonly folder: ModelFolder; readonly tokenizer: Tokenizer } | null;
   /** Texts of tokenizer files, by model id or reference, as far as the recipe changes them. */
   readonly texts: ReadonlyMap<string, ReadonlyMap<string, string>>;
-}
-
-export interface OpenOptions {
-  readonly hub: StreamingHub;
-  /** false: headers of files on the Hub are read where they lie; nothing is downloaded. */
-  readonly download: boolean;
-  readonly onProgress?: HubProgress;
 }
 
 export async function openModels(recipe: Recipe, run: MergeRun, options: OpenOptions): Promise<StreamedModels> {
@@ -59,11 +40,15 @@ export async function openModels(recipe: Recipe, run: MergeRun, options: OpenOpt
   const changes = recipe.tokenizer !== undefined || recipe.tokenizer_source !== undefined || recipe.chat_template !== undefined;
   const texts = new Map<string, Map<string, string>>();
   const models = await Promise.all(ids.map(async (id): Promise<StreamedModel> => {
-    const folder = await openFolder(referenceOf(recipe, id), options);
+    const reference = referenceOf(recipe, id);
+    const told = await options.hub.folder(reference);
+    const [plain, added] = told.adapter ? parted(reference) : [reference, null];
+    const folder = await openFolder(plain, options);
     if (changes) texts.set(id, await tokenizerTexts(folder));
-    const [checkpoint, config] = await Promise.all([checkpointOf(folder, options), configOf(folder)]);
-    const { tensors } = checkpoint;
-    return { id, folder, checkpoint, header: { id, tensors, config, tokenizer: changes ? tokenizerOf(folder, texts.get(id)) : null } };
+    const [checkpoint, config] = await Promise.all([openSafetensors(sourcesOf(folder, options), { model: plain }), configOf(folder)]);
+    const adapter = added === null ? null : await openAdapted(checkpoint, await openFolder(added, options), { base: plain, options });
+    const { tensors } = adapter ?? checkpoint;
+    return { id, folder, checkpoint, adapter, header: { id, tensors, config, tokenizer: changes ? tokenizerOf(folder, texts.get(id)) : null } };
   }));
   const source = recipe.tokenizer?.source ?? recipe.tokenizer_source;
   const foreign = source !== undefined && source.includes("/") ? await openForeign(source, options) : null;
@@ -77,38 +62,10 @@ export function referenceOf(recipe: Recipe, id: string): string {
   return model;
 }
 
-async function openFolder(reference: string, { hub, onProgress }: OpenOptions): Promise<ModelFolder> {
-  const told = await hub.folder(reference);
-  if (told.adapter) throw new LabError("unsupported-safetensors", `${reference} is a model with an adapter. Merges of folders take whole models so far: merge the adapter into its model first.`, { details: { reference } });
-  const has = (path: string) => told.files.some((file) => file.path === path);
-  const places = new Map<string, Promise<MountedFile>>();
-  const place = (path: string) => {
-    let found = places.get(path);
-    if (!found) places.set(path, (found = hub.place(reference, path, onProgress)));
-    return found;
-  };
-  const bytes = async (path: string) => {
-    const size = told.files.find((file) => file.path === path)?.bytes ?? 0;
-    if (size > SMALL_MOST) throw new LabError("bad-safetensors", `${reference}/${path} has ${(size / 1e6).toFixed(0)} MB, more than any such file needs.`);
-    return hub.bytes(reference, path, 0, size);
-  };
-  return { reference, told, has, place, bytes, text: async (path) => new TextDecoder().decode(await bytes(path)) };
-}
-
-async function checkpointOf(folder: ModelFolder, { hub, download }: OpenOptions): Promise<SafetensorsCheckpoint> {
-  const { reference, told } = folder;
-  const files = told.files.map(({ path, bytes }): SourceFile => {
-    const source: ByteSource = download
-      ? lazySource(bytes, async () => sourceOf(await folder.place(path)))
-      : { size: bytes, read: (begin, end) => hub.bytes(reference, path, begin, end) };
-    return { path: `${reference}/${path}`, source }; // as messages name it
-  });
-  return openSafetensors(files, { model: reference });
-}
-
-function lazySource(size: number, open: () => Promise<ByteSource>): ByteSource {
-  let source: Promise<ByteSource> | null = null;
-  return { size, read: async (begin, end, signal) => (await (source ??= open())).read(begin, end, signal) };
+/** A model and the adapter on it. */
+function parted(reference: string): [string, string] {
+  const plus = reference.lastIndexOf("+");
+  return [reference.slice(0, plus), reference.slice(plus + 1)];
 }
 
 async function configOf(folder: ModelFolder): Promise<Record<string, unknown> | null> {
@@ -134,8 +91,9 @@ function tokenizerOf({ reference }: ModelFolder, texts: ReadonlyMap<string, stri
 }
 
 async function openForeign(reference: string, options: OpenOptions): Promise<NonNullable<StreamedModels["foreign"]>> {
-  const folder = await openFolder(reference, options);
+  const told = await options.hub.folder(reference);
+  const folder = await openFolder(told.adapter ? parted(reference)[0] : reference, options);
   const tokenizer = tokenizerOf(folder, await tokenizerTexts(folder));
   if (!tokenizer) throw new LabError("not-found", `${reference}, which tokenizer_source names, has no tokenizer.json.`, { details: { reference } });
-  return { folder, tokenizer };
+  return { reference, folder, tokenizer };
 }

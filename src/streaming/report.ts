@@ -7,6 +7,7 @@ import type { MergePlan } from "../recipe/plan/types.ts";
 import type { Report, ReportFile } from "../recipe/report.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { GatheredWarning } from "../methods/warnings.ts";
+import { OF_ADAPTER } from "./adapters.ts";
 import type { StreamedModels } from "./models.ts";
 
 export interface Told {
@@ -58,8 +59,10 @@ function parametersOf(run: MergeRun): Record<string, unknown> {
 /** With commits and digests, as far as they are known without reading whole files. */
 function resolved(recipe: Recipe, { models }: StreamedModels): Recipe {
   const facts = (id: string) => {
-    const told = models.find((model) => model.id === id)?.folder.told;
-    const digests = told?.files.filter((file) => file.sha256 !== undefined).map(({ path, sha256: digest }) => [path, digest as string] as const) ?? [];
+    const model = models.find((one) => one.id === id);
+    const told = model?.folder.told;
+    const files = [...(told?.files ?? []), ...(model?.adapter?.folder.told.files ?? []).filter(({ path }) => OF_ADAPTER.includes(path))];
+    const digests = files.filter((file) => file.sha256 !== undefined).map(({ path, sha256: digest }) => [path, digest as string] as const);
     return { ...(told?.revision === undefined ? {} : { revision: told.revision }), ...(digests.length > 0 ? { sha256: Object.fromEntries(digests) } : {}) };
   };
   return { ...recipe, base: { ...recipe.base, ...facts("base") }, experts: recipe.experts.map((expert) => ({ ...expert, ...facts(expert.id) })) };

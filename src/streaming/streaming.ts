@@ -3,6 +3,7 @@
  * an order's budget, whatever the models' size. The thread behind it writes; those that merge are given to it as ports.
  */
 import { proxy, transfer, wrap, type Remote } from "comlink";
+import type { StoredTensor } from "../checkpoint/safetensors/header.ts";
 import { layOut } from "../checkpoint/safetensors/layout.ts";
 import { isFallback } from "../gpu/device.ts";
 import { cancelled, LabError } from "../lib/error.ts";
@@ -15,7 +16,9 @@ import type { Recipe } from "../recipe/schema.ts";
 import type { LabEvent } from "../threads/events.ts";
 import type { HubService, MountedFile } from "../threads/hub.ts";
 import type { Deliver, FolderFile, FolderOrder, FolderPlan, FolderResult, PlacedTensor, StreamingHub, StreamingService, TensorReport, TensorService, Unit, UnitTensor } from "../threads/streaming.ts";
-import { fileOf, openModels, type ModelFolder, type StreamedModels } from "./models.ts";
+import { OF_ADAPTER } from "./adapters.ts";
+import { fileIn, type FileOf, type ModelFolder } from "./folder.ts";
+import { filesOf, openModels, type StreamedModels } from "./models.ts";
 import { Output } from "./output.ts";
 import { inPool } from "./pool.ts";
 import { Progress } from "./progress.ts";
@@ -175,16 +178,17 @@ export class FolderStreaming implements StreamingService {
 
   /** A recipe that says which files it was made with is held to them; where no listing tells a digest the file is read for it. */
   async #checkDigests(recipe: Recipe, { models }: StreamedModels, places: Places): Promise<void> {
-    for (const { id, folder } of models) {
+    for (const { id, folder, adapter } of models) {
       const { sha256: wanted = {}, revision } = id === "base" ? recipe.base : (recipe.experts.find((expert) => expert.id === id) ?? {});
       if (revision !== undefined && folder.told.revision !== undefined && folder.told.revision !== revision) {
         throw new LabError("digest-mismatch", `${folder.reference} is at ${folder.told.revision.slice(0, 12)}…, but the recipe was made with ${revision.slice(0, 12)}…. Write ${folder.reference}@${revision}, or leave revision out of the recipe.`);
       }
       for (const [path, digest] of Object.entries(wanted)) {
-        const file = folder.told.files.find((one) => one.path === path);
-        const got = file && (file.sha256 ?? (places.has(folder, path) || file.bytes < 1e8 ? await (this.#threads[0] as Thread).digest(await folder.place(path)) : digest));
+        const where = adapter && OF_ADAPTER.includes(path) ? adapter.folder : folder;
+        const file = where.told.files.find((one) => one.path === path);
+        const got = file && (file.sha256 ?? (places.has(where, path) || file.bytes < 1e8 ? await (this.#threads[0] as Thread).digest(await where.place(path)) : digest));
         if (got === digest) continue;
-        throw new LabError("digest-mismatch", `${path} of ${id} (${folder.reference}) ${got ? `is ${got.slice(0, 12)}…` : "is not there"}, but the recipe was made with ${digest.slice(0, 12)}…. Take the same file, or leave sha256 out of the recipe.`);
+        throw new LabError("digest-mismatch", `${path} of ${id} (${where.reference}) ${got ? `is ${got.slice(0, 12)}…` : "is not there"}, but the recipe was made with ${digest.slice(0, 12)}…. Take the same file, or leave sha256 out of the recipe.`);
       }
     }
   }
@@ -237,28 +241,34 @@ class Places {
   static async of(plan: MergePlan, opened: StreamedModels): Promise<Places> {
     const places = new Places(opened);
     for (const input of inputsOf(plan)) {
-      const model = places.#model(input);
-      const { folder } = model;
-      const path = fileOf(model, input.tensor);
-      const key = keyOf(folder, path);
-      if (places.#index.has(key)) continue;
-      places.#index.set(key, places.files.length);
-      places.files.push(await folder.place(path));
+      for (const file of filesOf(places.#model(input), input.tensor)) {
+        const key = keyOf(file);
+        if (places.#index.has(key)) continue;
+        places.#index.set(key, places.files.length);
+        places.files.push(await file.folder.place(file.path));
+      }
     }
     return places;
   }
 
   has(folder: ModelFolder, path: string): boolean {
-    return this.#index.has(keyOf(folder, path));
+    return this.#index.has(keyOf({ folder, path }));
   }
 
   find(input: PlannedInput): PlacedTensor {
-    const model = this.#model(input);
-    const { folder, checkpoint } = model;
-    const stored = checkpoint.get(input.tensor);
-    const place = this.#index.get(keyOf(folder, fileOf(model, input.tensor)));
-    if (!stored || place === undefined) throw new LabError("internal", `${input.tensor} lies in no file of ${folder.reference}.`);
-    return { place, offset: stored.offset, bytes: stored.bytes, dtype: stored.dtype };
+    const { folder, checkpoint, adapter } = this.#model(input);
+    const replaced = adapter?.replaced(input.tensor);
+    const stored = replaced ?? checkpoint.get(input.tensor);
+    if (!stored) throw new LabError("internal", `${input.tensor} lies in no file of ${folder.reference}.`);
+    const placed = this.#place(replaced && adapter ? adapter.folder : folder, stored);
+    const adapted = adapter?.place(input.tensor, (tensor) => this.#place(adapter.folder, tensor));
+    return adapted ? { ...placed, adapted } : placed;
+  }
+
+  #place(folder: ModelFolder, { name, file, offset, bytes, dtype }: StoredTensor): PlacedTensor {
+    const place = this.#index.get(keyOf(fileIn(folder, { file })));
+    if (place === undefined) throw new LabError("internal", `${name} lies in no file of ${folder.reference}.`);
+    return { place, offset, bytes, dtype };
   }
 
   #model({ model }: PlannedInput) {
@@ -268,7 +278,7 @@ class Places {
   }
 }
 
-const keyOf = (folder: ModelFolder, path: string) => `${folder.reference}\n${path}`;
+const keyOf = ({ folder, path }: FileOf) => `${folder.reference}\n${path}`;
 
 function inputsOf({ tensors }: MergePlan): PlannedInput[] {
   return tensors.flatMap((tensor) => (tensor.kind === "merge" ? [...tensor.inputs] : [tensor.input, ...tensor.alike]));
@@ -280,18 +290,14 @@ function planned(recipe: Recipe, run: MergeRun, { models, foreign }: StreamedMod
 
 /** Bytes of the files that a plan needs from the Hub. */
 function downloads(plan: MergePlan, { models }: StreamedModels): number {
-  const wanted = new Set(inputsOf(plan).flatMap(({ model, tensor }) => (models[model] ? [`${model}\n${fileOf(models[model], tensor)}`] : [])));
-  return [...wanted].reduce((sum, key) => {
-    const [model = "", file] = key.split("\n");
-    const told = models[Number(model)]?.folder.told;
-    return sum + (told?.remote ? (told.files.find(({ path }) => path === file)?.bytes ?? 0) : 0);
-  }, 0);
+  const wanted = new Map(inputsOf(plan).flatMap(({ model, tensor }) => (models[model] ? filesOf(models[model], tensor) : [])).map((file) => [keyOf(file), file]));
+  return [...wanted.values()].reduce((sum, { folder: { told }, path }) => sum + (told.remote ? (told.files.find((file) => file.path === path)?.bytes ?? 0) : 0), 0);
 }
 
 /** Files beside the weights. */
 async function smallFiles(plan: MergePlan, recipe: Recipe, opened: StreamedModels): Promise<[string, Uint8Array<ArrayBuffer>][]> {
   const folderOf = (from: string): ModelFolder => {
-    const folder = opened.models.find(({ id }) => id === from)?.folder ?? (opened.foreign?.folder.reference === from ? opened.foreign.folder : undefined);
+    const folder = opened.models.find(({ id }) => id === from)?.folder ?? (opened.foreign?.reference === from ? opened.foreign.folder : undefined);
     if (!folder) throw new LabError("internal", `Files were to be copied from ${from}, which is no model of this merge.`);
     return folder;
   };

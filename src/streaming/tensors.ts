@@ -1,7 +1,7 @@
 /** A thread that merges tensors: reads its inputs, merges, rounds to what is stored, hands bytes over. One unit at a time. */
 import { expose, transfer } from "comlink";
 import { createSHA256 } from "hash-wasm";
-import { bitsEach, type FloatDtype, isFloatDtype } from "../checkpoint/safetensors/dtype.ts";
+import { bitsEach, type Dtype as Stored, type FloatDtype, isFloatDtype } from "../checkpoint/safetensors/dtype.ts";
 import { Encoder, floatsOf } from "../checkpoint/safetensors/elements.ts";
 import { isLabError, LabError } from "../lib/error.ts";
 import { requestDevice } from "../gpu/device.ts";
@@ -141,16 +141,18 @@ export class TensorMerger implements TensorService {
     const { input, alike, at, dtype, compute, name } = tensor;
     const read = await inputs.raw(input);
     const others = await Promise.all(alike.map((one) => inputs.raw(one)));
-    const [from, to] = [bitsEach[input.dtype] / 8, bitsEach[dtype] / 8];
-    for (let done = 0; done < input.bytes; done += COPY_BYTES) {
-      const end = Math.min(input.bytes, done + COPY_BYTES);
-      const bytes = await read(done, end);
+    const theirs = input.adapted?.dtype ?? input.dtype;
+    const [from, to] = [bitsEach[theirs] / 8, bitsEach[dtype] / 8];
+    const bytes = (input.bytes / bitsEach[input.dtype]) * bitsEach[theirs];
+    for (let done = 0; done < bytes; done += COPY_BYTES) {
+      const end = Math.min(bytes, done + COPY_BYTES);
+      const part = await read(done, end);
       for (const other of others) {
-        if (!equal(bytes, await other(done, end))) {
+        if (!equal(part, await other(done, end))) {
           throw new LabError("graph-mismatch", `${name} holds whole numbers that differ between the models. Such tensors are carried over, not merged; only models that agree in them can be merged.`);
         }
       }
-      await run.write(at + (done / from) * to, converted(bytes, tensor, compute, this.#encoder, this.#rounder));
+      await run.write(at + (done / from) * to, converted(part, theirs, tensor, compute, this.#encoder, this.#rounder));
     }
   }
 
@@ -176,11 +178,11 @@ export class TensorMerger implements TensorService {
 }
 
 /** As they are where nothing changes: whole numbers, and floats that the merge computes in no narrower type. */
-function converted(bytes: Uint8Array<ArrayBuffer>, { input, dtype }: Copy, compute: Dtype | null | undefined, encoder: Encoder, rounder: Encoder): Uint8Array {
-  const narrows = compute != null && compute !== "float32" && STORES[compute] !== input.dtype;
-  if (input.dtype === dtype && !narrows) return bytes;
-  if (!isFloatDtype(input.dtype) || !isFloatDtype(dtype)) throw new LabError("internal", `${input.dtype} was to be copied as ${dtype}.`);
-  const values = floatsOf(bytes, input.dtype, new Float32Array((8 * bytes.length) / bitsEach[input.dtype]));
+function converted(bytes: Uint8Array, stored: Stored, { dtype }: Copy, compute: Dtype | null | undefined, encoder: Encoder, rounder: Encoder): Uint8Array {
+  const narrows = compute != null && compute !== "float32" && STORES[compute] !== stored;
+  if (stored === dtype && !narrows) return bytes;
+  if (!isFloatDtype(stored) || !isFloatDtype(dtype)) throw new LabError("internal", `${stored} was to be copied as ${dtype}.`);
+  const values = floatsOf(bytes as Uint8Array<ArrayBuffer>, stored, new Float32Array((8 * bytes.length) / bitsEach[stored]));
   if (!narrows) return encoder.encode(values, dtype);
   const rounded = STORES[compute];
   return encoder.encode(floatsOf(rounder.encode(values, rounded).slice(), rounded), dtype);

@@ -25,7 +25,7 @@ const patienceMs = 5_000;
 /** Chromium and a page, before any model. */
 const idleBytes = 400e6;
 /** What may belong to a model; the rest of a folder is not handed to the page. */
-const ofModel = /\.(safetensors|json|jinja|model|txt)$/;
+const ofModel = /\.(safetensors|json|jinja|model|txt|bin)$/;
 
 /** @param {import("../../src/recipe/schema.ts").Recipe} recipe @param {ReturnType<typeof import("./arguments.mjs").parseArguments>} asked */
 export async function mergeFolders(recipe, recipeFolder, asked, started) {

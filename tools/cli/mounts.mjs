@@ -1,5 +1,5 @@
 /** Local folders of a recipe (`./experts/a`), listed once and served to the page by the command line's own server. */
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { Plain } from "../house.mjs";
 import { exitCodes } from "./arguments.mjs";
@@ -16,15 +16,26 @@ const most = 5_000;
 export function mount(recipe, recipeFolder, resultFolder) {
   const mounts = new Map();
   for (const [reference, put] of references(recipe)) {
-    if (!isLocal(reference)) continue;
-    const place = path.resolve(recipeFolder, reference);
-    const listed = listPlace(reference, place);
-    const relative = path.relative(resultFolder, place).split(path.sep).join("/");
-    const rewritten = path.isAbsolute(reference) ? reference : relative.startsWith(".") ? relative : `./${relative}`;
-    put(rewritten);
-    mounts.set(rewritten, listed);
+    const parts = partsOf(reference, recipeFolder).map((part) => {
+      if (!isLocal(part)) return part;
+      const place = path.resolve(recipeFolder, part);
+      const listed = listPlace(part, place);
+      const relative = path.relative(resultFolder, place).split(path.sep).join("/");
+      const rewritten = path.isAbsolute(part) ? part : relative.startsWith(".") ? relative : `./${relative}`;
+      mounts.set(rewritten, listed);
+      return rewritten;
+    });
+    put(parts.join("+"));
   }
   return mounts;
+}
+
+/** A model and, behind a +, the adapter on it; a folder may have a + in its own name. */
+function partsOf(reference, recipeFolder) {
+  const plus = reference.lastIndexOf("+");
+  if (plus < 0 || (isLocal(reference) && existsSync(path.resolve(recipeFolder, reference)))) return [reference];
+  const [model, adapter] = [reference.slice(0, plus), reference.slice(plus + 1)];
+  return adapter.includes("/") ? [...partsOf(model, recipeFolder), adapter] : [reference];
 }
 
 function listPlace(reference, place) {

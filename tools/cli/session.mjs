@@ -38,6 +38,9 @@ function hubOf({ HF_ENDPOINT: hub, HF_VIEWER_ENDPOINT: viewer }) {
   return { ...(hub && { hub }), ...(viewer && { viewer }) };
 }
 
+/** A job with what the environment tells of the Hub. */
+const asked = (job, more = {}) => ({ ...job, options: { ...job.options, ...hubOf(process.env), ...more }, token: process.env.HF_TOKEN });
+
 /**
  * @param {object} options
  * @param {Map<string, { folder: string, files: { path: string, bytes: number }[] }>} [options.mounts]
@@ -122,15 +125,14 @@ export async function openSession({ mounts = new Map(), into = null, without = [
       /** Runs a job; resolves with its report. */
       run: (job, onEvent) => {
         hear = onEvent ?? hear;
-        const options = { ...job.options, ...hubOf(process.env), mounts: urls };
-        return call((given) => window.headless.run(given), { ...job, options, token: process.env.HF_TOKEN });
+        return call((given) => window.headless.run(given), asked(job, { mounts: urls }));
       },
       /** What a merge of folders would cost. */
-      plan: (job) => call((given) => window.headless.planFolders(given), { ...job, places }),
+      plan: (job) => call((given) => window.headless.planFolders(given), { ...asked(job), places }),
       /** Merges folders into the browser's own files; resolves with the report and what was written. */
       folders: (job, onEvent) => {
         hear = onEvent ?? hear;
-        return call((given) => window.headless.mergeFolders(given), { ...job, places });
+        return call((given) => window.headless.mergeFolders(given), { ...asked(job), places });
       },
       /** Has files that were written there sent into `into`. */
       send: (paths) => call(([list, address]) => window.headless.sendFolder(list, address), [paths, `${origin}${door}files`]),

@@ -24,14 +24,14 @@ from mergekit.scripts.run_yaml import main as mergekit_yaml
 from safetensors import safe_open
 
 
-def run(recipe, folder, out, seed=0):
+def run(recipe, folder, out, seed=0, more=()):
     """What `mergekit-yaml recipe.yml out` writes, started in `folder`."""
     LoaderCache.loaders.clear()  # it knows a model by the path it was called by
     with contextlib.chdir(folder), tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         file.write(yaml.safe_dump(recipe, sort_keys=False))
         file.flush()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            mergekit_yaml([file.name, str(out), "--quiet", "--no-write-model-card", "--random-seed", str(seed)], standalone_mode=False)
+            mergekit_yaml([file.name, str(out), "--quiet", "--no-write-model-card", "--random-seed", str(seed), *more], standalone_mode=False)
 
 
 def tensors_of(folder):

@@ -15,6 +15,14 @@ import { type Fit, fit, type FittedPair } from "./fit.ts";
 /** What a checkpoint on disk, or one with an adapter on it, can do. */
 export type CheckpointReader = Pick<SafetensorsCheckpoint, "tensors" | "metadata" | "unlisted" | "get" | "readRaw" | "readF32">;
 
+/** What an adapter has for one tensor. */
+export interface Changes {
+  /** In place of the base's. */
+  readonly whole: StoredTensor | null;
+  readonly weight: FittedPair | null;
+  readonly bias: AdapterPair | null;
+}
+
 /** How a tensor differs from the base's. */
 export type Change = "none" | "low-rank" | "dense";
 
@@ -83,6 +91,13 @@ export class AdaptedCheckpoint implements CheckpointReader {
     const values = await this.readF32(name, from, to, undefined, signal);
     if (!isFloatDtype(dtype)) throw new LabError("internal", `${quoted(name)} was read as numbers though it holds ${dtype}.`);
     return new Encoder().encode(values, dtype) as Uint8Array<ArrayBuffer>;
+  }
+
+  /** For whoever reads a tensor elsewhere: what stands in its place, and what is added to that; null where nothing changes. */
+  changes(name: string): Changes | null {
+    const { whole, weights, biases } = this.#fit;
+    const found = { whole: whole.get(name) ?? null, weight: weights.get(name) ?? null, bias: biases.get(name) ?? null };
+    return found.whole || found.weight || found.bias ? found : null;
   }
 
   change(name: string): Change {

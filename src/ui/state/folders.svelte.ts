@@ -147,7 +147,11 @@ export class Folders {
 
   /** Every model a recipe names is one of the dropped folders. */
   async #mount(lab: Lab, recipe: Recipe): Promise<void> {
-    for (const model of [...(recipe.base ? [recipe.base.model] : []), ...recipe.experts.map((expert) => expert.model)]) {
+    const vocabulary = [recipe.tokenizer_source, recipe.tokenizer?.source].filter((source) => source?.includes("/"));
+    const named = [recipe.base.model, ...recipe.experts.map((expert) => expert.model), ...(vocabulary as string[])];
+    // With `+adapter` two folders are named, unless one's own name has a +.
+    const isOne = (reference: string) => !reference.includes("+") || this.dropped.some(({ name }) => name.includes("+") && reference.endsWith(name));
+    for (const model of named.flatMap((one) => (isOne(one) ? [one] : one.split("+")))) {
       const folder = this.dropped.find(({ name }) => name === lastOf(model));
       if (folder) await lab.mount(model, [...folder.files]);
     }
