@@ -5,7 +5,7 @@ import type { MergeOrder } from "./recipe/merge.ts";
 import type { Recipe, RecipeInput } from "./recipe/schema.ts";
 import type { Candidate } from "./search/types.ts";
 import type { DeviceInfo, OnEvent, Plane } from "./threads/events.ts";
-import type { CachedFile, MountedFile, Preflight, PreflightOrder, ZooFamily } from "./threads/hub.ts";
+import type { CachedFile, MountedFile, Preflight, PreflightOrder, Pushed, PushProgress, PushTo, ZooFamily } from "./threads/hub.ts";
 import type { FolderOrder, FolderPlan, FolderResult } from "./threads/streaming.ts";
 import type { Answer, ExportedFile, Journal, Prepared, Remerged, Statistics, Which } from "./threads/merge.ts";
 
@@ -61,7 +61,7 @@ export interface Lab {
   families(): Promise<ZooFamily[]>;
   /** Starts the threads and says what runs where; done by the first run otherwise. */
   open(onEvent?: OnEvent): Promise<DeviceInfo>;
-  /** Loads a recipe's models and samples without running it. */
+  /** Loads a recipe's models and samples without running it. `signal` stops downloads. */
   prepare(recipe: RecipeInput | Recipe, options?: { onEvent?: OnEvent; signal?: AbortSignal }): Promise<Prepared>;
   start(recipe: RecipeInput | Recipe, options?: RunOptions): RunHandle;
   /** `start(recipe, options).done` */
@@ -90,6 +90,12 @@ export interface Lab {
   preflight(order: PreflightOrder): Promise<Preflight>;
   /** For gated and private repositories: kept in memory, sent to the Hub and its viewer only. null: none. */
   setToken(token: string | null): Promise<void>;
+  /** Another Hub, mirror or viewer from now on; null: the Hub itself, its own viewer. A token that was set stays behind. */
+  setHub(hub: string | null, viewer?: string | null): Promise<void>;
+  /** Gives up what is being downloaded now; what came so far is kept, and the next load goes on from there. */
+  stopDownloads(): Promise<void>;
+  /** Puts files (of `export`, say) into a repository of the Hub, in one commit; the repository is made where it is not there yet. */
+  push(files: readonly Pick<ExportedFile, "path" | "bytes">[], to: PushTo, onProgress?: PushProgress): Promise<Pushed>;
   cache: {
     list(): Promise<{ files: { key: string; bytes: number }[]; usage: number; quota: number; persisted: boolean }>;
     forget(key: string | null): Promise<void>;

@@ -3,7 +3,7 @@
  * digest checked while it streams. Wrong bytes are fetched once more past every cache, then refused.
  */
 import { createSHA1, createSHA256 } from "hash-wasm";
-import { isLabError, LabError } from "../lib/error.ts";
+import { cancelled, isLabError, LabError } from "../lib/error.ts";
 import { mayPass, refusal } from "../lib/http.ts";
 import type { HubProgress } from "../threads/hub.ts";
 
@@ -17,6 +17,8 @@ export interface Wanted {
   readonly git?: string | undefined;
   /** How often a network that fails is asked; 3 unless told. */
   readonly tries?: number;
+  /** Gives it up. */
+  readonly signal?: AbortSignal;
   /** Asks for it (with a token, say, and with words of its own for a refusal); `fetch` unless told. */
   readonly request?: (init: RequestInit) => Promise<Response>;
 }
@@ -75,10 +77,12 @@ async function attempt(into: Sink, wanted: Wanted, cache: RequestCache, onProgre
       if (wanted.bytes === undefined || into.loaded < wanted.bytes) await stream(into, wanted, seen, cache, onProgress);
       return await verified(into, wanted, onProgress);
     } catch (error) {
+      if (wanted.signal?.aborted) throw cancelled();
       if (into.loaded - before >= HEADWAY_BYTES) tries = 1;
       const wait = error instanceof Passing ? error.waitMs : null;
       if (!worthATry(error) || tries >= (wanted.tries ?? TRIES) || (wait ?? 0) > PATIENCE_MS) throw plain(error, wanted, tries);
       await sleep(Math.max(wait ?? 0, BACK_OFF_MS[tries - 1] ?? 0));
+      if (wanted.signal?.aborted) throw cancelled();
     }
   }
 }
@@ -97,7 +101,7 @@ async function stream(into: Sink, wanted: Wanted, seen: Seen, cache: RequestCach
   const request = wanted.request ?? ((init: RequestInit) => fetch(wanted.url, init));
   try {
     // A part must not be taken from, or put into, the browser's own cache of whole files.
-    const response = await request({ headers, cache: resume ? "no-store" : cache, signal: silence.signal });
+    const response = await request({ headers, cache: resume ? "no-store" : cache, signal: wanted.signal ? AbortSignal.any([silence.signal, wanted.signal]) : silence.signal });
     await receive(response, into, wanted, seen, resume, silence, onProgress);
   } finally {
     silence.over();

@@ -2,13 +2,14 @@
 import { expose, transfer } from "comlink";
 import type { LowRank } from "../checkpoint/lora/factors.ts";
 import { LabError } from "../lib/error.ts";
-import type { DatasetSource, HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, ZooFamily } from "../threads/hub.ts";
+import type { DatasetSource, HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, Pushed, PushProgress, PushTo, ZooFamily } from "../threads/hub.ts";
 import { Cache } from "./cache.ts";
 import { borrowModel, checkpointBehind, needsGraph, withoutAdapter } from "./borrow.ts";
 import { loadModel, type OpenModel } from "./loadModel.ts";
 import { loadSamples } from "./samples/samples.ts";
 import { bytesOf, folderTold, placeOf } from "./places.ts";
 import { preflight } from "./preflight/preflight.ts";
+import { pushFolder } from "./push.ts";
 import { hubAddress } from "./remote/address.ts";
 import { Connection } from "./remote/connection.ts";
 import { Remote } from "./remote/remote.ts";
@@ -135,6 +136,23 @@ export class Hub implements HubService {
     const { remote } = this.here;
     remote.connection.setToken(token);
     remote.forget(); // what was refused before may be given now
+  }
+
+  async setHub(hub: string | null, viewer: string | null): Promise<void> {
+    const { options, cache, shelf, remote } = this.here;
+    const address = hubAddress(hub ?? undefined, viewer ?? undefined);
+    if (JSON.stringify(address) === JSON.stringify(remote.connection.address)) return;
+    const { hub: _, viewer: __, ...rest } = options;
+    this.opened = { options: { ...rest, ...address }, cache, shelf, remote: new Remote(new Connection(address), shelf) };
+  }
+
+  stopDownloads(): void {
+    this.here.shelf.stop();
+  }
+
+  async push(files: readonly { path: string; bytes: Uint8Array }[], to: PushTo, onProgress?: PushProgress): Promise<Pushed> {
+    const { hub } = this.here.remote.connection.address;
+    return pushFolder(files as readonly { path: string; bytes: Uint8Array<ArrayBuffer> }[], { ...to, hub, ...(onProgress ? { onProgress } : {}) });
   }
 
   async cacheList(): ReturnType<HubService["cacheList"]> {

@@ -2,10 +2,11 @@
  * A folder of files into a repository of the Hub: the repository is made where it is not there yet, large files go by LFS, and one commit holds
  * all of it or nothing. The token is used for this and kept nowhere.
  */
-import { commit, createRepo, HubApiError, repoExists } from "@huggingface/hub";
+import { commitIter, createRepo, HubApiError, repoExists } from "@huggingface/hub";
 import { cancelled, LabError } from "../lib/error.ts";
 import { parseReference, referenceProblem } from "../lib/reference.ts";
 import { show } from "../lib/words.ts";
+import type { PushProgress, Pushed } from "../threads/hub.ts";
 import { isInside } from "./paths.ts";
 import { hubAddress } from "./remote/address.ts";
 
@@ -22,13 +23,7 @@ export interface PushOrder {
   readonly signal?: AbortSignal;
   /** Paths already in the repository that this folder takes the place of, to be deleted in the same commit. */
   readonly remove?: readonly string[];
-}
-
-export interface Pushed {
-  /** 40 hex. */
-  readonly commit: string;
-  /** Its page. */
-  readonly url: string;
+  readonly onProgress?: PushProgress;
 }
 
 /** `files`: paths relative to the repository. */
@@ -42,7 +37,7 @@ export async function pushFolder(files: readonly { readonly path: string; readon
   const at = { hubUrl: hub, accessToken: token, repo: { type: "model" as const, name: repo } };
   try {
     if (!(await repoExists(at))) await createRepo({ ...at, private: order.private ?? false });
-    const done = await commit({
+    const steps = commitIter({
       ...at,
       title: order.summary ?? "Merged with Murmuration",
       operations: [
@@ -51,7 +46,11 @@ export async function pushFolder(files: readonly { readonly path: string; readon
       ],
       ...(signal ? { abortSignal: signal } : {}),
     });
-    return { commit: done?.commit.oid ?? "", url: `${hub}/${repo}` };
+    for (;;) {
+      const { done, value } = await steps.next();
+      if (done) return { commit: value?.commit.oid ?? "", url: `${hub}/${repo}` };
+      if (value.event === "fileProgress" && value.state !== "error") order.onProgress?.({ file: value.path, state: value.state, share: value.progress });
+    }
   } catch (cause) {
     if (signal?.aborted) throw cancelled();
     throw told(cause, order, hub);

@@ -1,7 +1,7 @@
 /** Files by their digest: from the cache where they are, else downloaded, verified, then kept. */
 import { sha256 as sha256Of } from "hash-wasm";
 import type { HubProgress } from "../threads/hub.ts";
-import { isLabError, LabError } from "../lib/error.ts";
+import { cancelled, isLabError, LabError } from "../lib/error.ts";
 import type { Cache, Stored } from "./cache.ts";
 import { download, downloadInto, type Wanted } from "./download.ts";
 import { Gate } from "./gate.ts";
@@ -32,8 +32,15 @@ export class Shelf {
   private readonly stored = new Map<string, Promise<StoredFile>>();
   private readonly lists = new Map<string, Promise<string>>();
   private readonly gate = new Gate(AT_ONCE);
+  private stopping = new AbortController();
 
   constructor(readonly cache: Cache) {}
+
+  /** Gives up downloads of files; parts of large ones stay, to go on from. */
+  stop(): void {
+    this.stopping.abort();
+    this.stopping = new AbortController();
+  }
 
   /** A file whose digest is known, whole. Asked for twice at a time, it is fetched once. */
   file(wanted: Wanted & ({ sha256: string } | { git: string }), onProgress?: HubProgress): Promise<FolderFile> {
@@ -51,7 +58,7 @@ export class Shelf {
       onProgress?.({ file: wanted.name, state: "cached", loaded: found.length, total: found.length });
       return { bytes: found, sha256: wanted.sha256 ?? (await sha256Of(found)), downloaded: 0 };
     }
-    const { bytes, sha256 } = await download(wanted, onProgress);
+    const { bytes, sha256 } = await download({ ...wanted, signal: this.stopping.signal }, onProgress);
     onProgress?.({ file: wanted.name, state: "cache", loaded: bytes.length, total: bytes.length });
     const { problem } = await this.cache.keep(key, wanted.name, bytes);
     if (problem) await this.warn(problem, wanted.name);
@@ -63,7 +70,9 @@ export class Shelf {
     const key = wanted.sha256;
     const running = this.stored.get(key);
     if (running) return running.then((file) => ({ ...file, downloaded: 0 }));
-    const call = this.gate.pass(() => this.cache.alone(key, () => this.fetchLarge(key, wanted, onProgress))).finally(() => this.stored.delete(key));
+    const { signal } = this.stopping;
+    const fetch = () => this.cache.alone(key, () => this.fetchLarge(key, { ...wanted, signal }, onProgress));
+    const call = this.gate.pass(() => (signal.aborted ? Promise.reject(cancelled()) : fetch())).finally(() => this.stored.delete(key));
     this.stored.set(key, call);
     return call;
   }

@@ -10,7 +10,7 @@ import type { MergeOrder } from "../recipe/merge.ts";
 import type { Report } from "../recipe/report.ts";
 import type { Candidate } from "../search/types.ts";
 import type { DeviceInfo, LabEvent, OnEvent, Plane } from "../threads/events.ts";
-import type { Preflight, PreflightOrder, ZooFamily, MountedFile } from "../threads/hub.ts";
+import type { Preflight, PreflightOrder, Pushed, PushProgress, PushTo, ZooFamily, MountedFile } from "../threads/hub.ts";
 import type { Answer, ExportedFile, Prepared, Remerged, Statistics, Which } from "../threads/merge.ts";
 import type { FolderPlan, FolderResult } from "../threads/streaming.ts";
 import { FolderMerges } from "./folders.ts";
@@ -50,6 +50,19 @@ export class ThreadedLab implements Lab {
     return (await this.#hubThread()).service.setToken(token);
   }
 
+  async setHub(hub: string | null, viewer: string | null = null): Promise<void> {
+    return (await this.#hubThread()).service.setHub(hub, viewer);
+  }
+
+  async stopDownloads(): Promise<void> {
+    await (await this.#hub)?.service.stopDownloads();
+  }
+
+  async push(files: readonly Pick<ExportedFile, "path" | "bytes">[], to: PushTo, onProgress?: PushProgress): Promise<Pushed> {
+    const { service } = await this.#hubThread();
+    return service.push(files.map(({ path, bytes }) => ({ path, bytes })), to, onProgress && Comlink.proxy(onProgress));
+  }
+
   async open(onEvent?: OnEvent): Promise<DeviceInfo> {
     if (onEvent) this.#onEvent = onEvent;
     await this.#mergeThread();
@@ -62,7 +75,9 @@ export class ThreadedLab implements Lab {
     return this.#next(async () => {
       if (options.signal?.aborted) throw cancelled();
       if (options.onEvent) this.#onEvent = options.onEvent;
-      return this.#prepare(await this.#mergeThread(), parsed);
+      const stop = () => void this.stopDownloads();
+      options.signal?.addEventListener("abort", stop, { once: true });
+      return this.#prepare(await this.#mergeThread(), parsed).finally(() => options.signal?.removeEventListener("abort", stop));
     });
   }
 
@@ -79,7 +94,10 @@ export class ThreadedLab implements Lab {
       resume: () => control.send("resume"),
       step: (by = "particle") => control.send("step", by),
       stop: () => control.send("stop"),
-      cancel: () => control.cancel(),
+      cancel: () => {
+        control.cancel();
+        void this.stopDownloads();
+      },
     };
   }
 

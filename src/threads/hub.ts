@@ -116,6 +116,8 @@ export interface LoadedRows {
   /** True where the source keeps its sides apart itself; false: sides are cut by the sample rule of docs/recipe.md. */
   split: boolean;
   splits: Record<"optimise" | "validate" | "test", { rows: Record<string, unknown>[]; id: string[]; cluster: string[] | null }>;
+  /** Rows that few-shot examples are taken from, where the source has a split of its own for them. */
+  shots?: { rows: Record<string, unknown>[]; id: string[] };
   downloadBytes: number;
   warnings?: { code: string; message: string }[];
 }
@@ -138,7 +140,19 @@ export interface DatasetSource {
   dataset: string;
   config?: string | undefined;
   split?: string | undefined;
+  /** Split that few-shot examples are taken from; the same unless told. */
+  shots?: string | undefined;
   columns?: Record<string, string> | undefined;
+}
+
+/** A look at rows before anything is scored: what there is, and how it begins. */
+export interface RowsPreview {
+  columns: string[];
+  /** The first rows, each value as text: a string as it is, anything else as JSON, long ones cut with "…". */
+  rows: Record<string, string>[];
+  /** Rows in all; null where only reading all would tell. */
+  count: number | null;
+  told: RowsTold;
 }
 
 /** One file in the cache. `partial`: a download that can go on; `memory`: the disk took it not, it goes with the page. */
@@ -222,6 +236,26 @@ export interface HubFolder {
 
 export type HubProgress = (event: { file: string; state: "download" | "verify" | "cache" | "cached"; loaded: number; total: number }) => void;
 
+/** Of a folder that was pushed. */
+export interface Pushed {
+  /** 40 hex. */
+  readonly commit: string;
+  /** Page of the repository. */
+  readonly url: string;
+}
+
+/** `share` 0–1 of one large file; small ones go with the commit. */
+export type PushProgress = (event: { file: string; state: "hashing" | "uploading"; share: number }) => void;
+
+export interface PushTo {
+  /** "owner/name" */
+  repo: string;
+  /** With the right to write there: used for this and kept nowhere. */
+  token: string;
+  /** Of a repository that is made; one that is there stays as it is. */
+  private?: boolean;
+}
+
 export interface HubService {
   open(options: HubOptions): Promise<void>;
   /** Another door for the merge thread: answers HubService calls on this port. */
@@ -238,8 +272,10 @@ export interface HubService {
   checkpoint(handle: number): Promise<{ map: WeightMap; tensors: { name: string; shape: readonly number[]; dtype: string }[] }>;
   /** A tensor of that checkpoint as it is stored. */
   stored(handle: number, name: string): Promise<Uint8Array>;
-  /** `rows`: how many of a dataset are enough (its viewer gives a hundred a request). */
-  samples(source: string | DatasetSource, onProgress?: HubProgress, rows?: number): Promise<LoadedSamples>;
+  /** `rows`: how many of a dataset are enough (its viewer gives a hundred a request); which those are hangs on `seed`. */
+  samples(source: string | DatasetSource, onProgress?: HubProgress, rows?: number, seed?: number): Promise<LoadedSamples>;
+  /** The first rows of a file, bundled set or dataset, for a look at its columns. 20 unless told. */
+  rows(source: string | DatasetSource, limit?: number): Promise<RowsPreview>;
   /** Bytes of a file of a model as it lies in the repo (config.json, onnx/model.onnx …). */
   file(handle: number, path: string): Promise<Uint8Array>;
   release(handle: number): void;
@@ -258,6 +294,12 @@ export interface HubService {
   preflight(order: PreflightOrder): Promise<Preflight>;
   /** For gated and private repositories. Kept in this thread's memory, sent to the Hub and its dataset viewer only. null: none. */
   setToken(token: string | null): Promise<void>;
+  /** Another Hub, mirror or viewer from now on; null: the Hub itself, its own viewer. A token that was set stays behind. */
+  setHub(hub: string | null, viewer: string | null): Promise<void>;
+  /** Gives up what is being downloaded now: whoever waits for it is told "cancelled". What came so far is kept. */
+  stopDownloads(): void;
+  /** Files into a repository of this Hub, in one commit. */
+  push(files: readonly { path: string; bytes: Uint8Array }[], to: PushTo, onProgress?: PushProgress): Promise<Pushed>;
   /** Files of models, by name; downloads that were cut among them. */
   cacheList(): Promise<CachedFile[]>;
   /** false: another tab is downloading it just now. */
