@@ -35,7 +35,7 @@ export interface Drawn<P extends Part> {
 }
 
 /** Where a sample lies: a part of the source, and its place there. */
-interface Place<P extends Part> {
+export interface Place<P extends Part> {
   readonly id: string;
   readonly from: P;
   readonly index: number;
@@ -52,11 +52,23 @@ export function sideOf(seed: number, source: string, id: string): Side {
 }
 
 export function drawSamples<P extends Part>(task: Task, source: Source<P>, seed: number): Record<Side, Drawn<P>> {
-  const name = sourceName(task.source);
-  const pools = source.split ? splitPools(task, source) : cutPools(task, source, seed, name);
+  const pools = poolsOf(task, source, seed);
   const drawn = {} as Record<Side, Drawn<P>>;
-  for (const side of SIDES) drawn[side] = drawSide(task, side, pools[side], source.splits[side], new SeededStream(seed, `samples/${name}/${side}`));
+  for (const side of SIDES) drawn[side] = drawSide(task, side, pools[side], source.splits[side], streamOf(task, side, seed));
   return drawn;
+}
+
+/** Samples that could optimise and are on no side, the last of the pool's order first: counts take from its beginning. */
+export function spare<P extends Part>(task: Task, source: Source<P>, drawn: Readonly<Record<Side, Drawn<P>>>, seed: number): Place<P>[] {
+  const pool = poolsOf(task, source, seed).optimise;
+  const taken = new Set(SIDES.flatMap((side) => drawn[side].indices.map((index) => drawn[side].from.id[index])));
+  return Array.from(streamOf(task, "optimise", seed).permutation(pool.length), (at) => pool[at]).filter((place) => place !== undefined && !taken.has(place.id)).reverse() as Place<P>[];
+}
+
+const streamOf = (task: Task, side: Side, seed: number) => new SeededStream(seed, `samples/${sourceName(task.source)}/${side}`);
+
+function poolsOf<P extends Part>(task: Task, source: Source<P>, seed: number): Pools<P> {
+  return source.split ? splitPools(task, source) : cutPools(task, source, seed, sourceName(task.source));
 }
 
 /** Two tasks on one source draw alike, so that no sample is tested in one and searched in the other. */

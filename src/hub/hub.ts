@@ -2,10 +2,11 @@
 import { expose, transfer } from "comlink";
 import type { LowRank } from "../checkpoint/lora/factors.ts";
 import { LabError } from "../lib/error.ts";
-import type { DatasetSource, HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, Pushed, PushProgress, PushTo, ZooFamily } from "../threads/hub.ts";
+import type { DatasetSource, HubFolder, HubOptions, HubProgress, HubService, LoadedModel, LoadedSamples, MountedFile, Preflight, PreflightOrder, Pushed, PushProgress, PushTo, RowsPreview, ZooFamily } from "../threads/hub.ts";
 import { Cache } from "./cache.ts";
 import { borrowModel, checkpointBehind, needsGraph, withoutAdapter } from "./borrow.ts";
 import { loadModel, type OpenModel } from "./loadModel.ts";
+import { previewOf } from "./samples/rows.ts";
 import { loadSamples } from "./samples/samples.ts";
 import { bytesOf, folderTold, placeOf } from "./places.ts";
 import { preflight } from "./preflight/preflight.ts";
@@ -83,12 +84,22 @@ export class Hub implements HubService {
 
   async samples(source: string | DatasetSource, onProgress?: HubProgress): Promise<LoadedSamples> {
     const place = this.here;
-    if (typeof source !== "string") throw new LabError("bad-samples", `${source.dataset} is a Hub dataset; bundled sets and folders are read so far.`);
-    const samples = await loadSamples(await openFolder(source, place), onProgress);
+    const samples = await this.read(source, onProgress);
     if (samples.kind === "rows") return { ...samples, warnings: place.shelf.warnings.splice(0) };
     const { optimise, validate, test } = samples.splits;
     const buffers = new Set([optimise, validate, test].map((side) => side.pixels.buffer as ArrayBuffer));
     return transfer({ ...samples, warnings: place.shelf.warnings.splice(0) }, [...buffers]);
+  }
+
+  async rows(source: string | DatasetSource, limit = 20): Promise<RowsPreview> {
+    const samples = await this.read(source);
+    if (samples.kind !== "rows") throw new LabError("bad-samples", `${String(source)} holds pictures, which have no columns to look at.`);
+    return previewOf(samples, limit);
+  }
+
+  private async read(source: string | DatasetSource, onProgress?: HubProgress): Promise<LoadedSamples> {
+    if (typeof source !== "string") throw new LabError("bad-samples", `${source.dataset} is a Hub dataset; bundled sets and folders are read so far.`);
+    return loadSamples(await openFolder(source, this.here), onProgress);
   }
 
   async file(handle: number, path: string): Promise<Uint8Array> {

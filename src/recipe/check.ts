@@ -1,5 +1,5 @@
 /** What no single field can know: names that must differ, names that must exist, numbers that make no sense together. */
-import { metrics } from "../fitness/metrics/table.ts";
+import { metricOf } from "../fitness/metrics/table.ts";
 import { isSearch, planOf } from "../search/searches.ts";
 import { mergeOf, runOf } from "../search/starts.ts";
 import { figure, suggestion } from "../lib/words.ts";
@@ -60,8 +60,8 @@ function checkTask(recipe: Recipe, i: number, problems: string[]): void {
     problems.push(`tasks.${i}.head names ${task.head}, which is no expert${suggestion(task.head, heads)}`);
   }
   const told = task.measure ?? recipe.fitness.measure;
-  if (told === "log_likelihood" && metrics[task.metric].labels === "numbers") {
-    problems.push(`tasks.${i} is measured by log_likelihood, but ${task.metric} scores numbers, which have none; set tasks.${i}.measure to metric.`);
+  if (told === "log_likelihood" && metricOf(task).labels === "numbers") {
+    problems.push(`tasks.${i} is measured by log_likelihood, but ${task.metric ?? "its metric"} scores numbers, which have none; set tasks.${i}.measure to metric.`);
   }
   const side = new Map<string, string>();
   for (const name of ["test", "validate", "optimise"] as const) {

@@ -3,7 +3,7 @@
  * and its flags; the scores of what became a best (racing may leave the others unscored); no times.
  */
 import canonicalize from "canonicalize";
-import { metrics, type MetricName } from "../fitness/metrics/table.ts";
+import { metricOf, type MetricName } from "../fitness/metrics/table.ts";
 import { LabError } from "../lib/error.ts";
 import type { ReportTraceRow } from "./report.ts";
 
@@ -14,7 +14,7 @@ type Row = Omit<ReportTraceRow, "origin" | "fitness" | "run">;
 
 /** What of a recipe the digest needs; a parsed recipe is one. */
 export interface Measures {
-  readonly tasks: readonly { readonly id: string; readonly metric: MetricName; readonly measure?: "metric" | "log_likelihood" | undefined }[];
+  readonly tasks: readonly { readonly id: string; readonly metric?: MetricName | undefined; readonly measure?: "metric" | "log_likelihood" | undefined }[];
   readonly fitness: { readonly measure: "metric" | "log_likelihood" };
   readonly seeds: { readonly search: number };
 }
@@ -25,7 +25,7 @@ export async function digestOf(trace: readonly Row[], recipe: Measures): Promise
 
 /** What the digest is over, for those who want to compute it elsewhere. */
 export function canonicalTrace(trace: readonly Row[], recipe: Measures): string {
-  const counted = new Set(recipe.tasks.filter(({ metric, measure }) => metrics[metric].proportion && (measure ?? recipe.fitness.measure) === "metric").map(({ id }) => id));
+  const counted = new Set(recipe.tasks.filter((task) => metricOf(task).proportion && (task.measure ?? recipe.fitness.measure) === "metric").map(({ id }) => id));
   const resident = trace.some(({ candidate }) => candidate.kind === "resident");
   const text = canonicalize({
     murmuration: 1,

@@ -32,7 +32,7 @@ const DIFFERENCE = z.object({
   a: z.string(),
   b: z.string(),
   task: z.string().describe("Task id, or mean"),
-  estimate: z.number().describe("a − b, on test"),
+  estimate: z.number().describe("a − b, on test; of perplexities: of their inverses, so that above 0 is better everywhere"),
   interval: interval.describe("95 %, paired"),
   verdict: z.enum(["better", "worse", "open"]).describe("better or worse only where the interval leaves out 0"),
   how: z.string(),

@@ -2,6 +2,7 @@
  * The result in a plain sentence, for the page and the README. It says "better" only where the paired interval leaves
  * out 0, and always what was given up against each task's own expert.
  */
+import { metricOf } from "../fitness/metrics/table.ts";
 import { list } from "../lib/words.ts";
 import type { Difference, Report } from "./report.ts";
 
@@ -23,7 +24,7 @@ export function resultSentence(report: Told, model = report.recipe.export, again
   const mean = model === null ? undefined : report.scores[model]?.mean;
   if (model === null || mean?.test === undefined || mean.test === null) return sentence([{ text: "There is no merged model with test scores in this run." }]);
   const parts: SentencePart[] = [
-    ...(allAccuracy(report)
+    ...(allShares(report)
       ? [{ text: "The merge is right on " }, { text: percent(mean.test), emphasis: "figure" as const }, { text: " of samples no search has seen" }]
       : [{ text: "The merge scores " }, { text: decimals(mean.test), emphasis: "figure" as const }, { text: " on samples no search has seen" }]),
   ];
@@ -56,7 +57,7 @@ function givenUp(report: Told, model: string): SentencePart[] {
 
 /** Accuracies differ by points of a hundred; other scores by plain numbers. */
 function figuresOf(report: Told): { bare(difference: number): string; said(difference: number): string } {
-  if (allAccuracy(report)) return { bare: points, said: (difference) => `${points(difference)} ${pointsWord(difference)}` };
+  if (allShares(report)) return { bare: points, said: (difference) => `${points(difference)} ${pointsWord(difference)}` };
   const plain = (difference: number) => `${difference < 0 ? "−" : ""}${decimals(Math.abs(difference))}`;
   return { bare: plain, said: plain };
 }
@@ -71,8 +72,8 @@ function nameOf({ recipe }: Told, id: string): string {
   return recipe.experts.some((expert) => expert.id === id) ? `the expert ${id}` : id === "base" ? "the base" : id;
 }
 
-function allAccuracy({ recipe }: Told): boolean {
-  return recipe.tasks.every(({ metric }) => metric === "accuracy");
+function allShares({ recipe }: Told): boolean {
+  return recipe.tasks.every((task) => metricOf(task).proportion);
 }
 
 function sentence(parts: readonly SentencePart[]): Sentence {

@@ -39,7 +39,7 @@ describe("a recipe", () => {
       title: "", export: "pso", out_dtype: "float32",
       fitness: { measure: "metric", aggregate: "mean" }, seeds: { samples: 1, search: 7 },
       experts: [{ parameters: { weight: 1 } }, { parameters: { weight: 1 } }],
-      tasks: [{ metric: "accuracy", optimise: 50, validate: 0, test: 500, weight: 1 }, {}],
+      tasks: [{ optimise: 50, validate: 0, test: 500, weight: 1 }, {}],
     });
     expect(parsed.runs[0]).toEqual({
       id: "pso", method: "pso_merging", steps: 5, inertia: 0.2, cognitive: 2, social: 2, random: "scalar", swarm: "subspace",
@@ -103,7 +103,9 @@ describe("a recipe", () => {
     ["unknown export", (r) => { r.export = "psso"; }, /^export names psso, which is no run and no comparison; did you mean pso\?$/],
     ["element in a subspace", (r) => { r.runs[0].random = "element"; }, /leaves the span.*set runs\.0\.swarm to resident/],
     ["log-likelihood of numbers", (r) => { r.tasks[0].metric = "pearson"; r.fitness = { measure: "log_likelihood" }; }, /^tasks\.0 is measured by log_likelihood, but pearson scores numbers/],
-    ["a metric to come", (r) => { r.tasks[0].metric = "perplexity"; }, /^tasks\.0\.metric names perplexity, which is part of the format but not there yet/],
+    ["a metric misspelled", (r) => { r.tasks[0].metric = "perplexitty"; }, /^tasks\.0\.metric names "perplexitty", which is no metric; did you mean perplexity\?$/],
+    ["a filter that is none", (r) => { r.tasks[0].prompt = "{{a | upper}}"; }, /^tasks\.0\.prompt has the filter "upper", which there is not; there are capitalise, lower, trim and tenths\.$/],
+    ["an extraction that is none", (r) => { r.tasks[0].extract = { behind: "####" }; }, /^tasks\.0\.extract/],
     ["a sample on two sides", (r) => { r.tasks[0].optimise = ["a", "b"]; r.tasks[0].test = ["b"]; }, /^tasks\.0\.optimise has sample b that test has too/],
     ["absurd samples", (r) => { r.tasks[0].test = 1_000_001; }, /^tasks\.0\.test must be a whole number from 0 to 1,000,000/],
     ["weights that cancel", (r) => { r.compare[0].weights = { digits: 1, kana: -1 }; }, /^compare\.0 divides by the sum of weights, which is 0/],

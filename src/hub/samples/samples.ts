@@ -1,16 +1,17 @@
-/** Samples of a reference: sheets with samples.json, or images in one folder a label. One line a kind. */
+/** Samples of a reference: a bundled set of texts, sheets with samples.json, or images in one folder a label. One line a kind. */
 import { LabError } from "../../lib/error.ts";
 import type { HubProgress, LoadedSamples } from "../../threads/hub.ts";
 import type { Folder } from "../sources/source.ts";
 import { imageFolder } from "./imageFolder.ts";
 import { sheets } from "./sheets.ts";
+import { textSet } from "./textSet.ts";
 
 export interface SampleKind {
   matches(folder: Folder): boolean;
   load(folder: Folder, onProgress?: HubProgress): Promise<LoadedSamples>;
 }
 
-const kinds: readonly SampleKind[] = [sheets, imageFolder];
+const kinds: readonly SampleKind[] = [textSet, sheets, imageFolder];
 
 export function loadSamples(folder: Folder, onProgress?: HubProgress): Promise<LoadedSamples> {
   const kind = kinds.find((one) => one.matches(folder));

@@ -1,6 +1,6 @@
 /** What a report says of test scores: intervals of one model, differences between two, and when one may be called better. */
 import { metrics } from "../../fitness/metrics/table.ts";
-import type { Metric, Outputs } from "../../fitness/metrics/types.ts";
+import { meritOf, part, type Metric, type Outputs } from "../../fitness/metrics/types.ts";
 import { percentileInterval, RESAMPLES, resampledMeans, resampledStatistic } from "./bootstrap.ts";
 import { Sampler } from "./sampler.ts";
 import { wilson, type Interval } from "./wilson.ts";
@@ -31,18 +31,18 @@ export function intervalOf(metric: Metric, outputs: Outputs, clusters: readonly 
   if (n === 0) return none(0);
   const value = metric.score(outputs);
   if (metric.proportion && clusters === null) return { value, n, interval: wilson(Math.round(value * n), n), how: "wilson" };
-  const resampled = resampledScores(metric, outputs, clusters, new Sampler(seed, "interval"));
+  const resampled = resampledScores(metric, outputs, clusters, new Sampler(seed, "interval"), (score) => score);
   return { value, n, interval: percentileInterval(resampled), how: howOf("bootstrap", clusters !== null) };
 }
 
-/** Interval of the weighted mean over tasks: each task is resampled within itself. */
+/** Interval of the weighted mean over tasks, each as higher is better: each task is resampled within itself. */
 export function meanInterval(tasks: readonly TaskSamples[], seed: number): ScoreInterval {
   const scored = tasks.filter(({ outputs }) => outputs.labels.length > 0);
   if (scored.length === 0) return none(0);
   const parts = scored.map(({ task, weight, metric, outputs, clusters }) => ({
     weight,
-    value: metric.score(outputs),
-    resampled: resampledScores(metric, outputs, clusters, new Sampler(seed, `mean/${task}`)),
+    value: meritOf(metric, metric.score(outputs)),
+    resampled: resampledScores(metric, outputs, clusters, new Sampler(seed, `mean/${task}`), (score) => meritOf(metric, score)),
   }));
   const { value, resampled } = weightedMean(parts);
   const clustered = scored.some(({ clusters }) => clusters !== null);
@@ -70,8 +70,8 @@ export interface PairedDifference {
 }
 
 /**
- * a − b on the very same samples, one a task and their weighted mean last. Both hold the same tasks and samples in the
- * same order. Seeded by seed, pair and task, so that any one of them can be had again alone.
+ * a − b on the very same samples, of scores as higher is better (of perplexities: their inverses), one a task and their weighted mean last.
+ * Both hold the same tasks and samples in the same order. Seeded by seed, pair and task, so that any one of them can be had again alone.
  */
 export function pairedDifferences(a: ModelSamples, b: ModelSamples, seed: number): PairedDifference[] {
   const parts = a.tasks.flatMap((own, t) => {
@@ -81,7 +81,7 @@ export function pairedDifferences(a: ModelSamples, b: ModelSamples, seed: number
     }
     if (own.outputs.labels.length === 0) return [];
     const { task, weight, metric, clusters } = own;
-    const value = metric.score(own.outputs) - metric.score(other.outputs);
+    const value = meritOf(metric, metric.score(own.outputs)) - meritOf(metric, metric.score(other.outputs));
     const resampled = resampledDifferences(metric, own.outputs, other.outputs, clusters, new Sampler(seed, `difference/${a.id}/${b.id}/${task}`));
     return [{ task, weight, clustered: clusters !== null, value, resampled }];
   });
@@ -103,23 +103,18 @@ export function verdictOf([low, high]: Interval): Verdict {
   return high < 0 ? "worse" : "open";
 }
 
-function resampledScores(metric: Metric, outputs: Outputs, clusters: readonly string[] | null, sampler: Sampler): Float64Array {
+function resampledScores(metric: Metric, outputs: Outputs, clusters: readonly string[] | null, sampler: Sampler, as: (score: number) => number): Float64Array {
   const n = outputs.labels.length;
   const { sample } = metric;
   if (sample !== null) return resampledMeans({ values: Float64Array.from({ length: n }, (_, i) => sample(outputs, i)), clusters }, sampler);
-  return resampledStatistic(n, clusters, (indices) => metric.score(part(outputs, indices)), sampler);
+  return resampledStatistic(n, clusters, (indices) => as(metric.score(part(outputs, indices))), sampler);
 }
 
 function resampledDifferences(metric: Metric, a: Outputs, b: Outputs, clusters: readonly string[] | null, sampler: Sampler): Float64Array {
   const n = a.labels.length;
   const { sample } = metric;
   if (sample !== null) return resampledMeans({ values: Float64Array.from({ length: n }, (_, i) => sample(a, i) - sample(b, i)), clusters }, sampler);
-  return resampledStatistic(n, clusters, (indices) => metric.score(part(a, indices)) - metric.score(part(b, indices)), sampler);
-}
-
-function part({ labels, predictions, classes }: Outputs, indices: readonly number[]): Outputs {
-  const pick = (from: ArrayLike<number>) => indices.map((i) => from[i] ?? NaN);
-  return { labels: pick(labels), predictions: pick(predictions), logLikelihood: [], classes };
+  return resampledStatistic(n, clusters, (indices) => meritOf(metric, metric.score(part(a, indices))) - meritOf(metric, metric.score(part(b, indices))), sampler);
 }
 
 function weightedMean(parts: readonly { weight: number; value: number; resampled: Float64Array }[]) {
