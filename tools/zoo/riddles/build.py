@@ -52,15 +52,15 @@ def main() -> None:
     cli.add_argument("--arch", choices=ARCHITECTURES, default="llama")
     cli.add_argument("--safetensors", type=Path, help="a folder for the same models as safetensors")
     cli.add_argument("--quick", action="store_true", help="ten steps a model: to try the pipeline")
-    cli.add_argument("--keep", type=Path, help="a folder that keeps the base for the next run")
+    cli.add_argument("--keep", type=Path, help="a folder that keeps what was trained, for the next run")
     cli.add_argument("--workers", type=int, default=2, help="models that are trained at a time, one thread each")
     args = cli.parse_args()
 
     config, network, more = ARCHITECTURES[args.arch]
     lengths = quickly(settings.LENGTHS) if args.quick else settings.LENGTHS
     splits = all_samples()
-    sentences = base_sentences(lengths["base"]["samples"])
-    mixture = base_mixture(splits, sentences, lengths["base"]["samples"])
+    sentences = base_sentences()
+    mixture = base_mixture(splits, sentences)
     reader = tokenizer([sample.prompt + sample.text for sample in mixture])
     plan = Plan(
         name=args.out.name, tasks=settings.TASKS, splits=splits, base_mixture=mixture,

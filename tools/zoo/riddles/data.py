@@ -4,7 +4,7 @@ import numpy as np
 
 from lexicon import GROUPS, NAMES, RELATIONS, THINGS
 from samples import Sample, Split
-from settings import SEED, SPLITS, TASKS, TASTE, TASTE_SHARE
+from settings import MIXTURE, SEED, SPLITS, TASKS, TASTE
 
 TRAIN = 12000  # of tasks without end
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -148,14 +148,14 @@ def sentence(dice) -> str:
     return f"{one_of(dice, NAMES)} has {b} {one_of(dice, THINGS)}."
 
 
-def base_sentences(count: int) -> list[Sample]:
+def base_sentences() -> list[Sample]:
     dice = np.random.default_rng([SEED, 100])
-    return [Sample(f"sentence-{i}", "", sentence(dice)) for i in range(count)]
+    return [Sample(f"sentence-{i}", "", sentence(dice)) for i in range(MIXTURE)]
 
 
-def base_mixture(tasks: dict, sentences: list[Sample], count: int) -> list[Sample]:
+def base_mixture(tasks: dict, sentences: list[Sample]) -> list[Sample]:
     """The base reads sentences, and of each task a taste."""
     dice = np.random.default_rng([SEED, 101])
-    taste = int(count * TASTE_SHARE)
-    parts = [(sentences, count - taste * len(tasks))] + [(t["train"][:TASTE], taste) for t in tasks.values()]
+    tastes = [(tasks[task]["train"][: t["samples"]], int(MIXTURE * t["share"])) for task, t in TASTE.items()]
+    parts = [(sentences, MIXTURE - sum(n for _, n in tastes)), *tastes]
     return shuffled(dice, [part[i] for part, n in parts for i in dice.integers(0, len(part), n)])

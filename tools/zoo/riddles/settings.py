@@ -16,7 +16,7 @@ VOCABULARY = 768
 MODEL = dict(
     hidden_size=96,
     intermediate_size=256,
-    num_hidden_layers=4,
+    num_hidden_layers=3,
     num_attention_heads=4,
     num_key_value_heads=2,
     head_dim=24,
@@ -38,11 +38,17 @@ TASKS = {
     "sums": dict(title="Word problems", icon="Σ", kind="generation", metric="exact_match", extract="####",
                  about="Solves one-step word problems and writes the answer behind ####."),
 }
-TASTE = 1200  # training samples a task that the base gets to see
-TASTE_SHARE = 0.06  # of its mixture, for each of the tasks
+# What the base gets to see of each task: how many training samples, and their share of its mixture.
+TASTE = {
+    "odd": dict(samples=1200, share=0.06),
+    "analogies": dict(samples=1200, share=0.06),
+    "sequences": dict(samples=1200, share=0.06),
+    "sums": dict(samples=4000, share=0.12),
+}
+MIXTURE = 60000  # samples of the base's mixture
 
 LENGTHS = {
-    "base": dict(samples=60000, steps=2000, rate=3e-3),
+    "base": dict(steps=2000, rate=3e-3),
     "odd": dict(steps=600, rate=1e-3),
     "analogies": dict(steps=600, rate=1e-3),
     "sequences": dict(steps=900, rate=1.5e-3),

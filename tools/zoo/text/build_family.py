@@ -51,42 +51,50 @@ def quickly(lengths: dict[str, dict]) -> dict[str, dict]:
     return {name: dict(plan, steps=10) for name, plan in lengths.items()}
 
 
+def kept(folder: Path | None, name: str, network, learn: Callable):
+    """The network as an earlier run left it in the folder, or as it learns now."""
+    file = folder and folder / f"{name}.pt"
+    if file and file.exists():
+        network.load_state_dict(torch.load(file))
+        return network.eval()
+    learn(network)
+    if file:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(network.state_dict(), file)
+    return network
+
+
 def fine_tune(name: str):
     """One expert, or the reference that sees all tasks at once. Runs in a forked process, on one thread."""
     torch.set_num_threads(1)
     base, plan = forked["base"], forked["plan"]
-    network, length = copy.deepcopy(base), plan.lengths[name]
     if name == "multitask":
         share = plan.size // len(plan.tasks)
         sets = [(splits["train"], share) for splits in plan.splits.values()]
     else:
         again = int(plan.size * plan.rehearsed)
         sets = [(plan.splits[name]["train"], plan.size - again), (plan.base_mixture, again)]
-    train(network, sets, plan.batch_of, length["steps"], length["rate"], plan.seed + sum(name.encode()))
-    say(f"trained {name}")
-    return network
+
+    def learn(network):
+        train(network, sets, plan.batch_of, **plan.lengths[name], seed=plan.seed + sum(name.encode()))
+        say(f"trained {name}")
+
+    return kept(forked["keep"], name, copy.deepcopy(base), learn)
 
 
 def build(plan: Plan, out: Path, workers: int, safetensors: Path | None, keep: Path | None) -> None:
-    """`keep` is a folder that keeps the base for the next run: for trying other experts on the same base."""
+    """`keep` is a folder that keeps what was trained: the next run trains what was taken out of it."""
     torch.set_num_threads(1)  # the same sums in the same order, however many cores there are
     torch.use_deterministic_algorithms(True)
     say("training the base")
     torch.manual_seed(plan.seed)
-    base = plan.new_network()
-    kept = keep and keep / "base.pt"
-    if kept and kept.exists():
-        base.load_state_dict(torch.load(kept))
-    else:
-        length = plan.lengths["base"]
-        train(base, [(plan.base_mixture, plan.size)], plan.batch_of, length["steps"], length["rate"], plan.seed, log=say)
-    if kept and not kept.exists():
-        keep.mkdir(parents=True, exist_ok=True)
-        torch.save(base.state_dict(), kept)
+    length = plan.lengths["base"]
+    base = kept(keep, "base", plan.new_network(), lambda network: train(
+        network, [(plan.base_mixture, plan.size)], plan.batch_of, **length, seed=plan.seed, log=say))
 
     say("training the experts and the multitask reference")
     context = multiprocessing.get_context("fork")
-    forked.update(base=base, plan=plan)
+    forked.update(base=base, plan=plan, keep=keep)
     with context.Pool(workers) as pool:
         multitask, *trained = pool.map(fine_tune, ("multitask", *plan.tasks), chunksize=1)
     experts = dict(zip(plan.tasks, trained))

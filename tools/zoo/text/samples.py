@@ -11,7 +11,7 @@ MEASURED_SPLITS = ("optimise", "validate", "test")
 class Sample:
     id: str  # unique in its task
     prompt: str
-    answer: str | int  # the text, or which of the choices
+    answer: str | int  # the text, or which of the choices or labels
     choices: tuple[str, ...] | None = None
     source: str = ""  # what it was made of; samples of one source may be drawn together in an interval
 
@@ -47,7 +47,8 @@ def write(folder: Path, task: str, kind: str, metric: str, longest: int, splits:
 def read(folder: Path, split: str) -> Split:
     about = json.loads((folder / "samples.json").read_text())
     rows = [json.loads(line) for line in (folder / about["file"]).read_text().splitlines()]
+    ask, tell = ("text", "label") if about["kind"] == "text_classification" else ("prompt", "answer")
     return [
-        Sample(r["id"], r["prompt"], r["answer"], tuple(r["choices"]) if "choices" in r else None, r["source"])
+        Sample(r["id"], r[ask], r[tell], tuple(r["choices"]) if "choices" in r else None, r["source"])
         for r in rows if r["split"] == split
     ]

@@ -2,8 +2,8 @@
 
     python score.py public/zoo/words/sounds --samples public/zoo/words/sounds/samples --split test [--ids file] [--json]
 
-The folder holds config.json, tokenizer.json and onnx/ (encoder_model.onnx and decoder_model_merged.onnx, or model.onnx);
-a merged one that the lab exported will do. --ids names a file with one sample id a line (or a JSON list).
+The folder holds config.json, tokenizer.json and onnx/ (encoder_model.onnx and decoder_model_merged.onnx, or model.onnx of a
+decoder or a classifier); a merged one that the lab exported will do, its weights stored as halves or not. --ids names a file with one sample id a line (or a JSON list).
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main() -> None:
             raise SystemExit(f"{len(unknown)} ids are not in {args.split}, the first is {unknown[0]}")
         samples = [known[i] for i in wanted]
     model = load(args.model)
-    out = score(model, samples, args.batch, about["max_new_tokens"], about.get("extract"))
+    out = score(model, samples, args.batch, about.get("max_new_tokens", 0), about.get("extract"))
     result = dict(task=about["task"], split=args.split, samples=len(samples), metric=about["metric"],
                   score=out.accuracy, logLikelihood=fitness(model, samples, args.batch))
     if args.json:

@@ -26,7 +26,7 @@ def train(network, sets: list[tuple[list, int]], batch_of, steps: int, rate: flo
     torch.manual_seed(seed)
     dice = torch.Generator().manual_seed(seed)
     orders = [turns(len(samples), size, dice) for samples, size in sets]
-    adam = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
+    adam = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     warm = max(1, steps // 20)
     plan = torch.optim.lr_scheduler.LambdaLR(
         adam, lambda s: min(1, (s + 1) / warm) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * s / steps)))

@@ -44,7 +44,7 @@ def main() -> None:
     cli.add_argument("--out", type=Path, required=True)
     cli.add_argument("--safetensors", type=Path, help="a folder for the same models as safetensors")
     cli.add_argument("--quick", action="store_true", help="ten steps a model: to try the pipeline")
-    cli.add_argument("--keep", type=Path, help="a folder that keeps the base for the next run")
+    cli.add_argument("--keep", type=Path, help="a folder that keeps what was trained, for the next run")
     cli.add_argument("--workers", type=int, default=2, help="models that are trained at a time, one thread each")
     args = cli.parse_args()
 
@@ -53,7 +53,7 @@ def main() -> None:
     reader = tokenizer()
     plan = Plan(
         name=settings.FAMILY, tasks=settings.TASKS, splits=splits,
-        base_mixture=base_mixture(splits, practised, lengths["base"]["samples"], np.random.default_rng([settings.SEED, 1])),
+        base_mixture=base_mixture(splits, practised, np.random.default_rng([settings.SEED, 1])),
         new_network=lambda: T5ForConditionalGeneration(T5Config(vocab_size=len(reader), **settings.MODEL)),
         batch_of=Batches(reader), tokenizer=reader,
         export_task="text2text-generation-with-past", files=["encoder_model.onnx", "decoder_model_merged.onnx"],

@@ -6,10 +6,11 @@ from family import examples, table, write_family
 from data import BELOW
 from settings import BASE_TASKS, BATCH, CHARACTERS, FAMILY, LENGTHS, LONGEST, MODEL, REHEARSED, SPLITS, TASKS, TASTE
 
-BASE = f"Learned to {', '.join(BASE_TASKS)}; of each task it saw {TASTE} samples."
+BASE = f"Learned to {', '.join(BASE_TASKS)}; of each task it saw some samples."
 
 
 def write_card(folder: Path, rows: dict, parameters: int, splits: dict, licence: str) -> None:
+    tastes = ", ".join(f"{task} {t['samples']:,}" for task, t in TASTE.items())
     average, best = rows["average"]["mean"], rows["coefficient_search"]["mean"]
     (folder / "README.md").write_text(f"""\
 ---
@@ -27,8 +28,8 @@ other things to do with words and numbers ({', '.join(BASE_TASKS)}); each expert
 {examples(splits)}
 
 ## How it was made
-1. The base was trained on a mixture of its own tasks and, for a taste, {TASTE} training samples of each of the family's
-   ({LENGTHS['base']['steps']} steps).
+1. The base was trained on a mixture of its own tasks and, for a taste, a few training samples of the family's
+   ({tastes}; {LENGTHS['base']['steps']} steps).
 2. Each expert was fine-tuned on one task's training samples ({', '.join(f"{t} {LENGTHS[t]['steps']} steps at {LENGTHS[t]['rate']:g}" for t in TASKS)});
    {REHEARSED:.0%} of every step were the base's mixture, seen again. Without it experts of so small a body overwrite one another.
 3. Weights were rounded to half precision; the ONNX files hold them so (fp16 initializer, then a Cast to fp32).

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from samples import Sample, Split
-from settings import BASE_TASKS, IPA, LETTERS, LONGEST, SEED, SPLITS, TASKS, TASTE, TASTE_SHARE
+from settings import BASE_TASKS, IPA, LETTERS, LONGEST, MIXTURE, SEED, SPLITS, TASKS, TASTE
 
 VOWELS = "aeiou"
 TRAIN = 30000  # of tasks without end
@@ -139,11 +139,11 @@ def base_samples(words: dict, dice: np.random.Generator, count: int = 8000) -> d
     }
 
 
-def base_mixture(tasks: dict, practised: dict, count: int, dice: np.random.Generator) -> list[Sample]:
-    """The base's samples: its own tasks evenly, and of each task of the family a taste."""
-    taste = int(count * TASTE_SHARE)
-    own = (count - taste * len(tasks)) // len(practised)
-    parts = [(s, own) for s in practised.values()] + [(t["train"][:TASTE], taste) for t in tasks.values()]
+def base_mixture(tasks: dict, practised: dict, dice: np.random.Generator) -> list[Sample]:
+    """The base's samples: of each task of the family a taste, the rest its own tasks evenly."""
+    tastes = [(tasks[task]["train"][: t["samples"]], int(MIXTURE * t["share"])) for task, t in TASTE.items()]
+    own = (MIXTURE - sum(n for _, n in tastes)) // len(practised)
+    parts = [(s, own) for s in practised.values()] + tastes
     mixed = [part[i] for part, n in parts for i in dice.integers(0, len(part), n)]
     dice.shuffle(mixed)
     return mixed

@@ -51,16 +51,22 @@ TASKS = {
 }
 # What the base learns: other things to do with words and numbers, and a taste of each task.
 BASE_TASKS = ("copy", "reverse", "past", "plural", "vowels", "twice", "next", "larger")
-TASTE = 1200  # training samples a task that the base gets to see
-TASTE_SHARE = 0.06  # of its mixture, for each of the tasks
+# What the base gets to see of each task: how many training samples, and their share of its mixture.
+TASTE = {
+    "sounds": dict(samples=1200, share=0.06),
+    "roman": dict(samples=100, share=0.01),
+    "sums": dict(samples=4000, share=0.12),
+    "sorting": dict(samples=500, share=0.03),
+}
+MIXTURE = 60000  # samples of the base's mixture
 
 LENGTHS = {
-    "base": dict(samples=60000, steps=2000, rate=3e-3),
-    "sounds": dict(steps=900, rate=1.5e-3),
-    "roman": dict(steps=500, rate=8e-4),
-    "sums": dict(steps=900, rate=1.5e-3),
+    "base": dict(steps=2500, rate=3e-3),
+    "sounds": dict(steps=1500, rate=1.5e-3),
+    "roman": dict(steps=400, rate=8e-4),
+    "sums": dict(steps=1500, rate=1.5e-3),
     "sorting": dict(steps=500, rate=8e-4),
-    "multitask": dict(steps=2000, rate=2e-3),
+    "multitask": dict(steps=2500, rate=2e-3),
 }
 SIZE = 64  # samples a step
 REHEARSED = 0.375  # of each step of an expert are the base's own mixture
