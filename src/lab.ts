@@ -5,7 +5,7 @@ import type { MergeOrder } from "./recipe/merge.ts";
 import type { Recipe, RecipeInput } from "./recipe/schema.ts";
 import type { Candidate } from "./search/types.ts";
 import type { DeviceInfo, OnEvent, Plane } from "./threads/events.ts";
-import type { CachedFile, MountedFile, Preflight, PreflightOrder, Pushed, PushProgress, PushTo, ZooFamily } from "./threads/hub.ts";
+import type { CachedFile, DatasetSource, MountedFile, Preflight, PreflightOrder, Pushed, PushProgress, PushTo, RowsPreview, ZooFamily } from "./threads/hub.ts";
 import type { FolderOrder, FolderPlan, FolderResult } from "./threads/streaming.ts";
 import type { Answer, ExportedFile, Journal, Prepared, Remerged, Statistics, Which } from "./threads/merge.ts";
 
@@ -75,6 +75,8 @@ export interface Lab {
   /** Makes files known as a model: `./mine` in a recipe. */
   mount(reference: string, files: MountedFile[]): Promise<void>;
   predict(image: Uint8Array, models: Which[], task?: string | null): Promise<Answer[]>;
+  /** One text, read or written on by each model; a pair where a classifier reads two. */
+  ask(question: { prompt: string; pair?: string }, models: Which[], task?: string | null): Promise<Answer[]>;
   probe(candidate: Candidate, count: number): Promise<{ fitness: number | null; tasks: Record<string, number> }>;
   /** Merges what is loaded by any data-free method and scores nothing: for a slider that is being dragged. */
   remerge(merge: MergeOrder): Promise<Remerged>;
@@ -88,6 +90,8 @@ export interface Lab {
   counts(): Promise<{ buffers: number; gpuBytes: number; gpuBytesPeak: number; inFlightPeak: number }>;
   /** Can these models be merged, what will it cost, what licence do they carry? Reads headers only, downloads nothing large. */
   preflight(order: PreflightOrder): Promise<Preflight>;
+  /** The first rows (20 unless told) of a file, bundled set or Hub dataset of texts, to see its columns before a task is written. */
+  preview(source: string | DatasetSource, rows?: number): Promise<RowsPreview>;
   /** For gated and private repositories: kept in memory, sent to the Hub and its viewer only. null: none. */
   setToken(token: string | null): Promise<void>;
   /** Another Hub, mirror or viewer from now on; null: the Hub itself, its own viewer. A token that was set stays behind. */

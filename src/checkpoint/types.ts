@@ -52,6 +52,8 @@ export interface LiftedGraph {
   /** What the caller feeds and reads (weights left out). */
   readonly inputs: readonly GraphPort[];
   readonly outputs: readonly GraphPort[];
+  /** Names of its inputs that are weights. */
+  readonly weights: readonly string[];
 }
 
 export interface GraphPort {

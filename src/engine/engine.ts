@@ -10,7 +10,7 @@ import type { Candidate } from "../search/types.ts";
 import type { DeviceInfo, LabEvent, Plane } from "../threads/events.ts";
 import type { HubProgress, HubService } from "../threads/hub.ts";
 import type { Answer, EngineOptions, ExportedFile, MergeService, Prepared, Remerged, RunOrder, Statistics, Which } from "../threads/merge.ts";
-import { answerDrawing } from "./answering.ts";
+import { answerDrawing, answerText } from "./answering.ts";
 import { derivedOf, directionsOf } from "./directions.ts";
 import { equip, type Equipment } from "./equipment.ts";
 import { formulaText } from "./formula.ts";
@@ -26,6 +26,8 @@ import { Workbench } from "./workbench.ts";
 
 /** What `prepare` made and `run` uses; kept until another recipe comes. */
 interface Ready {
+  /** As it was given; `recipe` has its tasks as their sources settled them. */
+  readonly asked: Recipe;
   readonly recipe: Recipe;
   readonly loaded: Loaded;
   readonly bench: Workbench;
@@ -109,12 +111,19 @@ export class MergeEngine implements MergeService {
     });
   }
 
+  ask(question: { prompt: string; pair?: string }, models: Which[], task: string | null): Promise<Answer[]> {
+    return this.#asGuest(() => {
+      const { bench } = this.#asReady();
+      return answerText(bench, question, models.map((which) => ({ id: "id" in which ? which.id : "candidate", subject: this.#subject(which) })), task);
+    });
+  }
+
   probe(candidate: Candidate, count: number): Promise<{ fitness: number | null; tasks: Record<string, number> }> {
     return this.#asGuest(async () => {
       const { bench, recipe } = this.#asReady();
       const scorer = new Scorer(bench, recipe, this.#gate ?? idleGate());
       scorer.references = this.#finished?.references ?? null;
-      const { fitness, tasks } = await scorer.score({ candidate }, "optimise", { count, quiet: true });
+      const { fitness, tasks } = await scorer.score({ candidate }, "optimise", { count, quiet: true, brief: true });
       return { fitness, tasks };
     });
   }
@@ -184,17 +193,18 @@ export class MergeEngine implements MergeService {
     this.#ready = null;
   }
 
-  async #prepare(recipe: Recipe): Promise<Prepared> {
+  async #prepare(asked: Recipe): Promise<Prepared> {
     if (!this.#hub || !this.#equipment) throw new LabError("internal", "The merge thread was not opened.");
-    if (this.#ready && samePreparation(this.#ready.recipe, recipe)) {
-      this.#ready = { ...this.#ready, recipe };
+    if (this.#ready && samePreparation(this.#ready.asked, asked)) {
+      this.#ready = { ...this.#ready, asked, recipe: settled(asked, this.#ready.loaded) };
       return this.#ready.prepared;
     }
     await this.#ready?.bench.close();
     this.#ready = null;
     this.#finished = null;
     this.#emit({ type: "phase", phase: "load" });
-    const loaded = await load(recipe, this.#hub, this.#emit, (report) => Comlink.proxy(report) as HubProgress);
+    const loaded = await load(asked, this.#hub, this.#emit, (report) => Comlink.proxy(report) as HubProgress);
+    const { recipe } = loaded;
     this.#emit({ type: "phase", phase: "compile" });
     const bench = new Workbench(loaded, this.#hub, this.#options, this.#emit);
     await bench.setUp(this.#equipment);
@@ -210,7 +220,7 @@ export class MergeEngine implements MergeService {
       downloadBytes: loaded.downloadBytes,
       plan: [...recipe.runs, ...recipe.compare.filter(isSearch)].map((run) => ({ run: run.id, method: run.method, ...planOf(run, recipe) })),
     };
-    this.#ready = { recipe, loaded, bench, plane, prepared };
+    this.#ready = { asked, recipe, loaded, bench, plane, prepared };
     return prepared;
   }
 
@@ -242,6 +252,8 @@ export class MergeEngine implements MergeService {
 function idleGate(): Gate {
   return new Gate({ paused: () => undefined, resumed: () => undefined });
 }
+
+const settled = (recipe: Recipe, { tasks }: Loaded): Recipe => ({ ...recipe, tasks: tasks.map((task) => task.recipe) });
 
 /** Same models, samples and directions: nothing has to be loaded again. */
 function samePreparation(a: Recipe, b: Recipe): boolean {

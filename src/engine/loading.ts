@@ -3,6 +3,7 @@ import type { Alignment } from "../checkpoint/types.ts";
 import { drawSamples } from "../fitness/draw.ts";
 import { pixelValues } from "../fitness/images.ts";
 import type { PictureSet, SampleSet, TextTask } from "../fitness/types.ts";
+import { loadTextTask } from "../fitness/tasks/load.ts";
 import { LabError } from "../lib/error.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { align } from "../space/align/align.ts";
@@ -52,7 +53,7 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
     models.map(({ id, model }) => ({ id, skeleton: model.skeleton, config: model.config })),
     { baseId: "base", names: models.find(({ model }) => model.names)?.model.names ?? null },
   );
-  const sources = await Promise.all(recipe.tasks.map((task) => hub.samples(sourceOf(task), onProgress)));
+  const sources = await Promise.all(recipe.tasks.map((task) => hub.samples(task.source, onProgress, wantedOf(task))));
   const said = new Set<string>(); // a full disk is one piece of news, not one a file
   for (const warning of [...models.map(({ model }) => model), ...sources].flatMap(({ warnings }) => warnings ?? [])) {
     if (!said.has(warning.code)) emit({ type: "warning", ...warning });
@@ -60,9 +61,9 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
   }
   for (const { model } of models) for (const note of model.notes ?? []) emit({ type: "warning", code: "borrowed-graph", message: note });
   models.forEach(({ id, model }, index) => checkDigests(id, model, index === 0 ? recipe.base.sha256 : recipe.experts[index - 1].sha256));
-  const tasks = recipe.tasks.map((task, index) => loadTask(recipe, task, sources[index], models, alignment));
+  const tasks = recipe.tasks.map((task, index) => loadTask(recipe, task, sources[index], models, alignment, emit));
   return {
-    recipe,
+    recipe: { ...recipe, tasks: tasks.map((task) => task.recipe) },
     models,
     alignment,
     tasks,
@@ -98,19 +99,23 @@ function checkDigests(id: string, model: LoadedModel, wanted: Record<string, str
   }
 }
 
-function sourceOf(task: RecipeTask): string {
-  if (typeof task.source === "string") return task.source;
-  throw new LabError("bad-recipe", `The source of task ${task.id} is a Hub dataset; bundled sets and folders are read so far.`);
+/** Samples that a task takes on all sides, where it says how many. */
+function wantedOf({ optimise, validate, test }: RecipeTask): number {
+  return [optimise, validate, test].reduce<number>((sum, side) => sum + (typeof side === "number" ? side : side.length), 0);
 }
 
-function loadTask(recipe: Recipe, task: RecipeTask, source: LoadedSamples, models: Loaded["models"], alignment: Alignment): LoadedTask {
+function loadTask(recipe: Recipe, task: RecipeTask, source: LoadedSamples, models: Loaded["models"], alignment: Alignment, emit: (event: LabEvent) => void): LoadedTask {
   const head = task.head ?? "base";
   const model = models.find(({ id }) => id === head)?.model;
   if (!model) throw new LabError("bad-recipe", `Task ${task.id} names the head ${head}, which is neither the base nor an expert.`);
   if (task.head === undefined && alignment.heads.length > 0) {
     throw new LabError("bad-recipe", `Task ${task.id} names no head, but these models keep heads of their own (${alignment.heads.map((h) => h.name).join(", ")}). Add "head": one of ${models.map((m) => m.id).join(", ")}.`);
   }
-  if (source.kind === "rows") throw new LabError("bad-samples", `Task ${task.id} is about texts; only pictures are scored so far.`);
+  if (source.kind === "rows") {
+    const { warnings, ...loaded } = loadTextTask(task, source, recipe.seeds.samples, model.config?.labels ?? null);
+    for (const warning of warnings) emit({ type: "warning", ...warning });
+    return { ...loaded, id: task.id, head };
+  }
   return loadPictures(recipe, task, head, source, model);
 }
 
@@ -176,7 +181,7 @@ function taskCard(task: LoadedTask): TaskCard {
     title: task.id,
     head: task.head,
     labels: [...task.labels],
-    metric: task.recipe.metric,
+    metric: task.recipe.metric ?? "accuracy",
     optimise: task.sides.optimise.count,
     validate: task.sides.validate.count,
     test: task.sides.test.count,

@@ -1,5 +1,7 @@
 /** What happened, as a report: scores with intervals, paired differences, traces, cost, and predictions line by line. */
-import { metrics } from "../fitness/metrics/table.ts";
+import { metricOf } from "../fitness/metrics/table.ts";
+import { meritOf } from "../fitness/metrics/types.ts";
+import type { SampleScores } from "../fitness/types.ts";
 import type { Report, ReportRun, Score, Verification } from "../recipe/report.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { intervalOf, meanInterval, pairedDifferences, type ModelSamples, type TaskSamples } from "../recipe/statistics.ts";
@@ -59,8 +61,8 @@ export function reportOf(setting: ReportSetting): { report: Report; predictions:
 export function taskSamples(task: LoadedTask, tested: Tested): TaskSamples | null {
   const scores = tested.samples[task.id];
   if (!scores) return null;
-  const { labels, clusters } = task.sides.test;
-  return { task: task.id, weight: task.recipe.weight, metric: metrics[task.recipe.metric], outputs: outputsOf(task, scores, labels), clusters };
+  const { clusters } = task.sides.test;
+  return { task: task.id, weight: task.recipe.weight, metric: metricOf(task.recipe), outputs: outputsOf(task, scores, task.sides.test), clusters };
 }
 
 function samplesOf(bench: Workbench, tested: Tested): ModelSamples {
@@ -89,11 +91,11 @@ function scoresOf(recipe: Recipe, scored: Scored, validated: Scored | null, samp
   return scores;
 }
 
-/** Weighted mean of the metric over tasks that have a score; null where the model diverged. */
+/** Weighted mean over tasks that have a score, each as higher is better; null where the model diverged. */
 function meanMetric(recipe: Recipe, { fitness, metrics: values }: Scored): number | null {
   const scored = recipe.tasks.filter(({ id }) => Number.isFinite(values[id]));
   const total = scored.reduce((sum, { weight }) => sum + weight, 0);
-  return fitness === null || total === 0 ? null : scored.reduce((sum, { id, weight }) => sum + (weight / total) * values[id], 0);
+  return fitness === null || total === 0 ? null : scored.reduce((sum, task) => sum + (task.weight / total) * meritOf(metricOf(task), values[task.id]), 0);
 }
 
 /** Each run against all it stands beside, each comparison against the base. */
@@ -120,6 +122,8 @@ function resolved(recipe: Recipe, bench: Workbench): Recipe {
     ...recipe,
     base: { ...recipe.base, ...digests(0) },
     experts: recipe.experts.map((expert, index) => ({ ...expert, ...digests(index + 1) })),
+    // With what sources and kinds added.
+    tasks: bench.loaded.tasks.map((task) => task.recipe),
   };
 }
 
@@ -129,13 +133,26 @@ function predictionsOf(bench: Workbench, tested: readonly Tested[]): string {
     for (const task of bench.loaded.tasks) {
       const scores = samples[task.id];
       if (!scores) continue;
-      task.sides.test.ids.forEach((sample, i) => {
-        const label = task.labels[scores.predictions[i]] ?? null;
-        lines.push(JSON.stringify({ model: id, task: task.id, sample, prediction: label, label: task.labels[task.sides.test.labels[i]], score: scores.correct[i], logLikelihood: round(scores.logLikelihood[i]), margin: round(scores.margin[i]) }));
-      });
+      for (const i of task.sides.test.ids.keys()) lines.push(JSON.stringify({ model: id, task: task.id, ...predictionOf(task, scores, i) }));
     }
   }
   return lines.length > 0 ? `${lines.join("\n")}\n` : "";
+}
+
+/** What one model said to one sample, and what was wanted. `score`: 1 where right. */
+function predictionOf(task: LoadedTask, scores: SampleScores, i: number): Record<string, unknown> {
+  const { test } = task.sides;
+  const said = { sample: test.ids[i], ...wordsOf(task, scores, i), score: scores.correct[i], logLikelihood: round(scores.logLikelihood[i]), margin: round(scores.margin[i]) };
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => !(typeof value === "number" && !Number.isFinite(value))));
+}
+
+function wordsOf(task: LoadedTask, { predictions, texts, choices }: SampleScores, i: number): Record<string, unknown> {
+  const { test } = task.sides;
+  const sample = test.kind === "texts" ? test.samples[i] : undefined;
+  if (texts) return { prediction: texts[i], label: sample?.answer };
+  if (choices) return { prediction: sample?.choices?.[predictions[i]], label: sample?.choices?.[test.labels[i]], choices: choices[i]?.sums.map(round) };
+  if (task.texts?.kind === "regression") return { prediction: round(predictions[i]), label: test.labels[i] };
+  return { prediction: task.labels[predictions[i]] ?? null, label: task.labels[test.labels[i]] ?? sample?.answer };
 }
 
 const round = (value: number) => Math.round(value * 1e6) / 1e6;

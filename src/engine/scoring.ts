@@ -1,8 +1,10 @@
 /** Scores of one candidate on the recipe's tasks, and the one number a search is told. */
 import { aggregate, type References } from "../fitness/aggregate.ts";
-import { metrics } from "../fitness/metrics/table.ts";
-import type { Outputs } from "../fitness/metrics/types.ts";
-import type { SampleScores } from "../fitness/types.ts";
+import { metricOf, metrics } from "../fitness/metrics/table.ts";
+import { meritOf, type Outputs } from "../fitness/metrics/types.ts";
+import { numberIn } from "../fitness/tasks/extract.ts";
+import type { Needs } from "../fitness/texts/scores.ts";
+import type { SampleScores, SampleSet } from "../fitness/types.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { GatheredWarning } from "../methods/warnings.ts";
 import type { Candidate } from "../search/types.ts";
@@ -18,10 +20,16 @@ export interface Scored {
   readonly tasks: Record<string, number>;
   /** Right answers a task, where the metric is a proportion. */
   readonly counts: Record<string, number>;
-  /** The metric itself, whatever the measure was. */
+  /** The metric itself, whatever the measure was; missing where nothing was asked for it. */
   readonly metrics: Record<string, number>;
   readonly samples: Record<string, SampleScores>;
   readonly materialiseMs: number;
+}
+
+/** The first samples of a set; all where no count is given. */
+function firstOf(set: SampleSet, count: number | undefined): SampleSet {
+  if (count === undefined || count >= set.count) return set;
+  return set.kind === "pictures" ? { ...set, count, labels: set.labels.subarray(0, count) } : { ...set, count, labels: set.labels.subarray(0, count) };
 }
 
 /** What is scored: a candidate, resident particles included, or plain weights. */
@@ -34,6 +42,8 @@ export interface ScoreOptions {
   readonly onPlaced?: (ms: number) => void;
   /** Asks the gate for nothing: a guest's own work. */
   readonly quiet?: boolean;
+  /** What the search is told and nothing more: where that is a log-likelihood, no text is written. */
+  readonly brief?: boolean;
   /** What will likely be scored next. */
   readonly next?: Candidate | null;
 }
@@ -85,37 +95,65 @@ export class Scorer {
       await this.place(subject); // a guest wrote the slot while the run was paused
     };
     if (options.next && !options.quiet) this.#bench.ahead(options.next);
-    const scores = nonFinite ? [] : await this.#bench.score(tasks, side, between, options.count);
+    const jobs = tasks.map((task) => ({ task, set: firstOf(task.sides[side], options.count), needs: this.#needs(task, side, options.brief ?? false) }));
+    const scores = nonFinite ? [] : await this.#bench.score(jobs, between);
     const samples: Record<string, SampleScores> = {};
     tasks.forEach(({ id }, i) => {
       if (scores[i]) samples[id] = scores[i];
     });
     const finite = !nonFinite && scores.every((score) => score?.finite);
-    return { ...this.#values(samples, side, finite), samples, materialiseMs };
+    const needs = new Map(jobs.map((job) => [job.task.id, job.needs]));
+    return { ...this.#values(samples, side, finite, needs), samples, materialiseMs };
   }
 
-  #values(samples: Record<string, SampleScores>, side: Side, finite: boolean): Pick<Scored, "fitness" | "tasks" | "counts" | "metrics"> {
+  /** What a search is told, and the metric. Only writing is dear enough to be left out where nobody asks for it. */
+  #needs(task: LoadedTask, side: Side, brief: boolean): Needs {
+    const likelihood = (task.recipe.measure ?? this.#recipe.fitness.measure) === "log_likelihood";
+    const written = task.texts?.kind === "generation" || task.texts?.kind === "code";
+    return { metric: !(brief && written && likelihood), likelihood: likelihood && !(written && side === "test") };
+  }
+
+  #values(samples: Record<string, SampleScores>, side: Side, finite: boolean, needs: ReadonlyMap<string, Needs>): Pick<Scored, "fitness" | "tasks" | "counts" | "metrics"> {
     const values: Record<string, number> = {};
     const counts: Record<string, number> = {};
     const measured: Record<string, number> = {};
     for (const task of this.#bench.loaded.tasks) {
       const scores = samples[task.id];
       if (!scores) continue;
-      const outputs = outputsOf(task, scores, task.sides[side].labels);
-      const measure = task.recipe.measure ?? this.#recipe.fitness.measure;
-      const metric = metrics[task.recipe.metric];
-      measured[task.id] = metric.score(outputs);
+      const outputs = outputsOf(task, scores, task.sides[side]);
+      const asked = needs.get(task.id) ?? { metric: true, likelihood: true };
+      const metric = metricOf(task.recipe);
+      if (asked.metric) measured[task.id] = metric.score(outputs);
       // A float32, so that a link can carry exactly what the search was told.
-      values[task.id] = Math.fround(measure === "log_likelihood" ? metrics.log_likelihood.score(outputs) : measured[task.id]);
-      if (metric.proportion) counts[task.id] = scores.correct.reduce((sum, right) => sum + right, 0);
+      values[task.id] = Math.fround(asked.likelihood ? metrics.log_likelihood.score(outputs) : meritOf(metric, measured[task.id] ?? NaN));
+      if (metric.proportion && metric.sample && asked.metric) counts[task.id] = sumOver(outputs.labels.length, (i) => metric.sample?.(outputs, i) ?? 0);
     }
     const fitness = finite ? aggregate(this.#recipe.tasks, values, this.#recipe.fitness.aggregate, this.references) : null;
     return { fitness: fitness !== null && Number.isFinite(fitness) ? fitness : null, tasks: values, counts, metrics: measured };
   }
 }
 
-/** What a metric sees of a task's first `predictions.length` samples. */
-export function outputsOf(task: LoadedTask, scores: SampleScores, labels: Int32Array | Float64Array): Outputs {
-  const { predictions, logLikelihood } = scores;
-  return { labels: labels.subarray(0, predictions.length), predictions, logLikelihood, classes: task.labels.length };
+const sumOver = (n: number, value: (i: number) => number) => Array.from({ length: n }, (_, i) => value(i)).reduce((a, b) => a + b, 0);
+
+/** What a metric sees of the first samples of one side of a task: as many as were scored. */
+export function outputsOf(task: Pick<LoadedTask, "labels" | "recipe">, scores: SampleScores, side: SampleSet): Outputs {
+  const { logLikelihood, uniform, tokens, choices, texts } = scores;
+  const n = scores.predictions.length;
+  const numbers = texts !== null && metricOf(task.recipe).labels === "numbers";
+  const right = side.kind === "texts" && choices !== null ? side.samples.slice(0, n).map((sample, i) => sample.right ?? [side.labels[i] ?? NaN]) : null;
+  return {
+    labels: side.labels.subarray(0, n),
+    predictions: numbers ? numbersIn(texts) : scores.predictions,
+    logLikelihood,
+    classes: task.labels.length,
+    ...(uniform && { uniform }), ...(tokens && { tokens }), ...(choices && { choices }), ...(right && { right }),
+  };
+}
+
+/** Numbers that were answered as texts. A text without one says nothing: it counts as the mean of the others. */
+function numbersIn(texts: readonly string[]): Float64Array {
+  const found = texts.map(numberIn);
+  const there = found.filter((number) => number !== null);
+  const mean = there.length === 0 ? 0 : there.reduce((a, b) => a + b, 0) / there.length;
+  return Float64Array.from(found, (number) => number ?? mean);
 }

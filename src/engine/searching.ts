@@ -124,6 +124,7 @@ async function scoreProposal(context: RunContext, run: string, proposal: Proposa
   const shared = context.journal.get(journalKey(run, proposal.evaluation));
   if (shared && context.mode === "run") return { fitness: shared.fitness, tasks: shared.tasks, counts: shared.counts ?? {}, replayed: true };
   const local = await context.scorer.score(residence ? { candidate: proposal.candidate, residence } : { candidate: proposal.candidate }, "optimise", {
+    brief: true,
     next,
     onPlaced: (ms) => context.emit({ type: "materialised", run, evaluation: proposal.evaluation, ms }),
   });

@@ -4,7 +4,6 @@
  */
 import type { Feeds } from "../fitness/runtime.ts";
 import { cpuTensor, gpuTensor, runtimeMeter } from "../fitness/runtime.ts";
-import { Evaluator, type Port } from "../fitness/evaluator.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import { LabError, isLabError } from "../lib/error.ts";
 import { rowOf } from "../methods/rows.ts";
@@ -20,17 +19,19 @@ import type { EngineOptions } from "../threads/merge.ts";
 import { coefficientsOf } from "./candidates.ts";
 import { derivedOf, directionsOf } from "./directions.ts";
 import { equip, type Equipment } from "./equipment.ts";
+import { type Evaluators, openEvaluators, type Question, type Readers, readersOf, type Said, type Job } from "./evaluators.ts";
 import { type Heads, loadHeads } from "./heads.ts";
-import type { Hub, Loaded, LoadedTask, Side } from "./loading.ts";
+import type { Hub, Loaded, LoadedTask } from "./loading.ts";
 import { FamilyMerger } from "./merging.ts";
 import { Residence } from "./residence.ts";
+import type { SlotWeights } from "./voices.ts";
 
 /** What runs on one device; replaced as a whole when it is lost. */
 interface Setup {
   readonly equipment: Equipment;
   readonly basis: Basis;
   readonly slot: Slot;
-  readonly evaluator: Evaluator;
+  readonly evaluators: Evaluators;
   readonly lost: Promise<never>;
 }
 
@@ -52,6 +53,7 @@ export class Workbench {
   readonly #emit: (event: LabEvent) => void;
   readonly #fed = new WeakMap<readonly Float32Array[], Feeds>();
   #heads: Heads | null = null;
+  #readers: Readers | null = null;
   readonly #residences = new Map<Residence, number>();
   #setup: Setup | null = null;
   #losses: number;
@@ -81,7 +83,7 @@ export class Workbench {
   }
 
   get inferences(): number {
-    return this.#inferencesBefore + (this.#setup?.evaluator.inferences ?? 0);
+    return this.#inferencesBefore + (this.#setup?.evaluators.inferences ?? 0);
   }
 
   /** Time spent inside runtime calls since this page began. */
@@ -96,7 +98,7 @@ export class Workbench {
 
   /** Builds basis, slot and session on a device. Says which models hold numbers that are not finite. */
   async setUp(equipment?: Equipment): Promise<void> {
-    const { alignment, batch } = this.loaded;
+    const { alignment } = this.loaded;
     const tools = equipment ?? (await equip(this.#options, this.#losses));
     const basis = openBasis(alignment.space, this.directions, { device: tools.gpu });
     await this.#fill(basis);
@@ -110,9 +112,9 @@ export class Workbench {
     }
     this.#emit({ type: "loading", file: "graph", state: "compile", loaded: 0, total: alignment.graph.byteLength });
     this.#heads ??= await loadHeads(this.loaded, this.#hub);
-    const session = await tools.runtime.session(this.#heads.graph, "the base");
+    this.#readers ??= await readersOf(this.loaded, this.#hub);
     const slot = basis.openSlot(tools.runtime.provider === "webgpu" ? "gpu" : "cpu");
-    const evaluator = new Evaluator({ session, batch, ...this.#ports() });
+    const evaluators = await openEvaluators(this.loaded, this.#heads, this.#readers, tools);
     const lost = tools.gpu
       ? tools.gpu.whenLost.then((): never => {
           throw new LabError("device-lost", "The GPU was lost.");
@@ -120,7 +122,7 @@ export class Workbench {
       : new Promise<never>(() => undefined);
     lost.catch(() => undefined);
     this.#inferencesBefore = this.inferences;
-    this.#setup = { equipment: tools, basis, slot, evaluator, lost };
+    this.#setup = { equipment: tools, basis, slot, evaluators, lost };
     this.#emit({ type: "loading", file: "graph", state: "warm-up", loaded: alignment.graph.byteLength, total: alignment.graph.byteLength });
   }
 
@@ -164,22 +166,14 @@ export class Workbench {
     return this.#orLost(this.#ready.slot.read());
   }
 
-  /** Scores what the slot holds on one side of tasks, one entry a task; null: it diverged before that task's turn. */
-  score(tasks: readonly LoadedTask[], side: Side, between: () => Promise<void>, count?: number): Promise<(SampleScores | null)[]> {
-    const { evaluator, slot } = this.#ready;
-    const jobs = tasks.map((task) => {
-      const set = task.sides[side];
-      if (set.kind !== "pictures") throw new LabError("internal", `Task ${task.id} is not about pictures.`);
-      const part = count === undefined || count >= set.count ? set : { ...set, count, labels: set.labels.subarray(0, count) };
-      return { set: part, ...this.#port(task) };
-    });
-    return this.#orLost(evaluator.score(() => this.#feeds(slot), jobs, between));
+  /** Scores what the slot holds, one entry a job; null: it diverged before that job's turn. */
+  score(jobs: readonly Job[], between: () => Promise<void>): Promise<(SampleScores | null)[]> {
+    return this.#orLost(this.#ready.evaluators.score(this.#weights, jobs, between));
   }
 
-  /** Logits of one picture a task. */
-  answer(tasks: readonly LoadedTask[], pixels: Float32Array): Promise<Float32Array[]> {
-    const { evaluator, slot } = this.#ready;
-    return this.#orLost(evaluator.answer(this.#feeds(slot), tasks.map((task) => this.#port(task)), pixels));
+  /** What the slot's weights say to one input, one entry a task. */
+  answer(tasks: readonly LoadedTask[], question: Question): Promise<Said[]> {
+    return this.#orLost(this.#ready.evaluators.answer(this.#weights, tasks, question));
   }
 
   /** Work that needs the device; when it is lost on the way all is rebuilt and the work is done again. */
@@ -279,10 +273,9 @@ export class Workbench {
     return this.directions.filter(({ kind }) => kind !== "masked").map(({ id }) => id);
   }
 
-  #port(task: LoadedTask): Port {
-    const port = this.#heads?.ports.get(task.id);
-    if (!port) throw new LabError("internal", `The head of task ${task.id} was never loaded.`);
-    return port;
+  get #weights(): SlotWeights {
+    const { slot } = this.#ready;
+    return { feeds: () => this.#feeds(slot), arrays: () => slot.arrays };
   }
 
   /** Made once for each set of arrays a slot has. */
@@ -298,13 +291,5 @@ export class Workbench {
     });
     this.#fed.set(slot.arrays, feeds);
     return feeds;
-  }
-
-  #ports() {
-    const { alignment, models, tasks } = this.loaded;
-    const [input] = alignment.inputs;
-    const head = models.find(({ id }) => id === tasks[0]?.head)?.model ?? models[0].model;
-    const { channels, height, width } = head.preprocessor ?? { channels: 0, height: 0, width: 0 };
-    return { input: input.name, sampleShape: [channels, height, width] };
   }
 }

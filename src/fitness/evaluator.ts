@@ -130,7 +130,7 @@ export class Evaluator {
 
 type Scores = Omit<SampleScores, "finite">;
 
-interface Logits {
+export interface Logits {
   readonly values: Float32Array;
   readonly classes: number;
 }
@@ -146,7 +146,8 @@ function grouped(ports: readonly Port[]): number[][] {
   return [...groups.values()];
 }
 
-async function take(tensor: ort.Tensor | undefined, name: string): Promise<Logits> {
+/** An output on the CPU; the runtime's own copy is let go. */
+export async function take(tensor: ort.Tensor | undefined, name: string): Promise<Logits> {
   if (!tensor) throw new LabError("run-failed", `The graph gave no output called ${name}.`);
   const values = await tensor.getData(true);
   tensor.dispose(); // gpu outputs would stay alive otherwise

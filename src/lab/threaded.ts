@@ -10,7 +10,7 @@ import type { MergeOrder } from "../recipe/merge.ts";
 import type { Report } from "../recipe/report.ts";
 import type { Candidate } from "../search/types.ts";
 import type { DeviceInfo, LabEvent, OnEvent, Plane } from "../threads/events.ts";
-import type { Preflight, PreflightOrder, Pushed, PushProgress, PushTo, ZooFamily, MountedFile } from "../threads/hub.ts";
+import type { DatasetSource, Preflight, PreflightOrder, Pushed, PushProgress, PushTo, RowsPreview, ZooFamily, MountedFile } from "../threads/hub.ts";
 import type { Answer, ExportedFile, Prepared, Remerged, Statistics, Which } from "../threads/merge.ts";
 import type { FolderPlan, FolderResult } from "../threads/streaming.ts";
 import { FolderMerges } from "./folders.ts";
@@ -44,6 +44,10 @@ export class ThreadedLab implements Lab {
 
   async preflight(order: PreflightOrder): Promise<Preflight> {
     return (await this.#hubThread()).service.preflight(order);
+  }
+
+  async preview(source: string | DatasetSource, rows?: number): Promise<RowsPreview> {
+    return (await this.#hubThread()).service.rows(source, rows);
   }
 
   async setToken(token: string | null): Promise<void> {
@@ -124,6 +128,10 @@ export class ThreadedLab implements Lab {
 
   async predict(image: Uint8Array, models: Which[], task: string | null = null): Promise<Answer[]> {
     return (await this.#mergeThread()).service.predict(image, models, task);
+  }
+
+  async ask(question: { prompt: string; pair?: string }, models: Which[], task: string | null = null): Promise<Answer[]> {
+    return (await this.#mergeThread()).service.ask(question, models, task);
   }
 
   async probe(candidate: Candidate, count: number) {

@@ -35,9 +35,12 @@ export interface Answer {
   id: string;
   task: string;
   label: string;
+  /** Of the label; NaN for what is written. */
   probability: number;
-  /** The three likeliest labels. */
+  /** The three likeliest labels; none for what is written, or for a number. */
   top: { label: string; probability: number }[];
+  /** What was written. */
+  text?: string;
 }
 
 export interface ExportedFile {
@@ -101,6 +104,8 @@ export interface MergeService {
   cancel(): void;
   /** One input of `height × width` grey values 0..255 through heads of the given tasks, for each model. Served between evaluations. */
   predict(image: Uint8Array, models: Which[], task: string | null): Promise<Answer[]>;
+  /** One text through the heads of the given tasks, or written on, for each model. Served between evaluations. */
+  ask(question: { prompt: string; pair?: string }, models: Which[], task: string | null): Promise<Answer[]>;
   /** Fitness and task scores of any candidate on `count` samples of `optimise` a task (fewer: faster). */
   probe(candidate: Candidate, count: number): Promise<{ fitness: number | null; tasks: Record<string, number> }>;
   /** Merges the loaded family by any method and scores nothing: for a slider that is being dragged. Served at once, also while a run goes on. */

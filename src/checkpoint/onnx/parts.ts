@@ -44,9 +44,9 @@ export function joinParts(parts: readonly Part[], external?: External): ModelPro
 export const roleOf = (name: string): Role | null => (/^(encoder|decoder)\//.exec(name)?.[1] as Role | undefined) ?? null;
 export const withoutRole = (name: string): string => (roleOf(name) ? name.slice(name.indexOf("/") + 1) : name);
 
-/** One graph a role in `roles`, each with what its outputs need. `keep`: names that stay as they are (lifted weights). */
-export function splitParts(bytes: Uint8Array, roles: readonly Role[], keep: ReadonlySet<string>): { role: Role; bytes: Uint8Array }[] {
-  if (roles.length <= 1) return [{ role: roles[0] ?? "model", bytes }];
+/** One graph a role in `roles`, each with what its outputs need. `keep`: names that stay as they are (lifted weights); `kept`: those it needs. */
+export function splitParts(bytes: Uint8Array, roles: readonly Role[], keep: ReadonlySet<string>): { role: Role; bytes: Uint8Array; kept: string[] }[] {
+  if (roles.length <= 1) return [{ role: roles[0] ?? "model", bytes, kept: [...keep] }];
   return roles.map((role) => {
     const model = decodeModel(bytes, "the lifted graph");
     const { graph } = model;
@@ -57,7 +57,7 @@ export function splitParts(bytes: Uint8Array, roles: readonly Role[], keep: Read
     takenBy(graph, used);
     graph.input = graph.input.filter(({ name }) => used.has(name ?? "") || (roleOf(name ?? "") === role && !keep.has(name ?? "")));
     renameAll(graph, (name) => (keep.has(name) ? name : withoutRole(name)));
-    return { role, bytes: encodeModel(model) };
+    return { role, bytes: encodeModel(model), kept: graph.input.flatMap(({ name }) => (keep.has(name ?? "") ? [name ?? ""] : [])) };
   });
 }
 

@@ -66,9 +66,9 @@ export function align(models: readonly AlignInput[], options: { baseId: string; 
 }
 
 function graphsOf(lifted: Lifted, roles: readonly Role[]): LiftedGraph[] {
-  return splitParts(lifted.graph, roles, new Set(lifted.names)).map(({ role, bytes }): LiftedGraph => {
+  return splitParts(lifted.graph, roles, new Set(lifted.names)).map(({ role, bytes, kept }): LiftedGraph => {
     const own = (ports: readonly GraphPort[]) => (roles.length <= 1 ? ports : ports.filter(({ name }) => roleOf(name) === role).map((port) => ({ ...port, name: withoutRole(port.name) })));
-    return { role, bytes, inputs: own(lifted.inputs), outputs: own(lifted.outputs) };
+    return { role, bytes, inputs: own(lifted.inputs), outputs: own(lifted.outputs), weights: kept };
   });
 }
 
