@@ -44,6 +44,17 @@ export interface Place<P extends Part> {
 /** Share of an unsplit source that is test, then validate; the rest is optimise. */
 export const SHARES = { test: 0.5, validate: 0.2 } as const;
 
+/**
+ * Rows of an unsplit source that surely hold what a task asks for: each side's count by its share, and four standard deviations of luck.
+ * undefined: all, where samples are named or examples must be alike in something.
+ */
+export function rowsFor({ optimise, validate, test, few_shot = 0, few_shot_by }: Pick<Task, Side> & { readonly few_shot?: number | readonly unknown[] | undefined; readonly few_shot_by?: string | undefined }): number | undefined {
+  if (typeof optimise !== "number" || typeof validate !== "number" || typeof test !== "number" || few_shot_by !== undefined) return undefined;
+  const shots = typeof few_shot === "number" ? few_shot : 0;
+  const need = (count: number, share: number) => (count === 0 ? 0 : (count + 4 * Math.sqrt(count * (1 - share)) + 4) / share);
+  return Math.ceil(Math.max(need(optimise + shots, 1 - SHARES.test - SHARES.validate), need(validate, SHARES.validate), need(test, SHARES.test)));
+}
+
 /** The side of one sample of an unsplit source. */
 export function sideOf(seed: number, source: string, id: string): Side {
   const u = new SeededStream(seed, `side/${source}/${id}`).next();

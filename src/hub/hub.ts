@@ -6,6 +6,7 @@ import type { DatasetSource, HubFolder, HubOptions, HubProgress, HubService, Loa
 import { Cache } from "./cache.ts";
 import { borrowModel, checkpointBehind, needsGraph, withoutAdapter } from "./borrow.ts";
 import { loadModel, type OpenModel } from "./loadModel.ts";
+import { type DatasetOrder, loadDataset } from "./samples/dataset.ts";
 import { previewOf } from "./samples/rows.ts";
 import { loadSamples } from "./samples/samples.ts";
 import { bytesOf, folderTold, placeOf } from "./places.ts";
@@ -82,23 +83,23 @@ export class Hub implements HubService {
     return transfer(bytes, [bytes.buffer]);
   }
 
-  async samples(source: string | DatasetSource, onProgress?: HubProgress): Promise<LoadedSamples> {
+  async samples(source: string | DatasetSource, onProgress?: HubProgress, rows?: number, seed?: number): Promise<LoadedSamples> {
     const place = this.here;
-    const samples = await this.read(source, onProgress);
-    if (samples.kind === "rows") return { ...samples, warnings: place.shelf.warnings.splice(0) };
+    const samples = await this.read(source, { rows, seed }, onProgress);
+    if (samples.kind === "rows") return { ...samples, warnings: [...(samples.warnings ?? []), ...place.shelf.warnings.splice(0)] };
     const { optimise, validate, test } = samples.splits;
     const buffers = new Set([optimise, validate, test].map((side) => side.pixels.buffer as ArrayBuffer));
     return transfer({ ...samples, warnings: place.shelf.warnings.splice(0) }, [...buffers]);
   }
 
   async rows(source: string | DatasetSource, limit = 20): Promise<RowsPreview> {
-    const samples = await this.read(source);
+    const samples = await this.read(source, { rows: limit, first: true });
     if (samples.kind !== "rows") throw new LabError("bad-samples", `${String(source)} holds pictures, which have no columns to look at.`);
     return previewOf(samples, limit);
   }
 
-  private async read(source: string | DatasetSource, onProgress?: HubProgress): Promise<LoadedSamples> {
-    if (typeof source !== "string") throw new LabError("bad-samples", `${source.dataset} is a Hub dataset; bundled sets and folders are read so far.`);
+  private async read(source: string | DatasetSource, order: DatasetOrder, onProgress?: HubProgress): Promise<LoadedSamples> {
+    if (typeof source !== "string") return loadDataset(source, order, this.here, onProgress);
     return loadSamples(await openFolder(source, this.here), onProgress);
   }
 

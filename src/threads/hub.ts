@@ -118,6 +118,8 @@ export interface LoadedRows {
   splits: Record<"optimise" | "validate" | "test", { rows: Record<string, unknown>[]; id: string[]; cluster: string[] | null }>;
   /** Rows that few-shot examples are taken from, where the source has a split of its own for them. */
   shots?: { rows: Record<string, unknown>[]; id: string[] };
+  /** Of a Hub dataset: the part that was read, and how many rows it has in all. */
+  found?: { config: string; split: string; total: number; revision?: string };
   downloadBytes: number;
   warnings?: { code: string; message: string }[];
 }
@@ -142,6 +144,8 @@ export interface DatasetSource {
   split?: string | undefined;
   /** Split that few-shot examples are taken from; the same unless told. */
   shots?: string | undefined;
+  /** Commit, 40 hex, that its rows must be of. */
+  revision?: string | undefined;
   columns?: Record<string, string> | undefined;
 }
 
@@ -150,8 +154,8 @@ export interface RowsPreview {
   columns: string[];
   /** The first rows, each value as text: a string as it is, anything else as JSON, long ones cut with "…". */
   rows: Record<string, string>[];
-  /** Rows in all; null where only reading all would tell. */
-  count: number | null;
+  /** Rows in all. */
+  count: number;
   told: RowsTold;
 }
 

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { parseRange } from "../serve.mjs";
 
 /** What the Hub lets pages read; redirects' targets let them read nothing but the safelisted headers. */
-const exposed = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag,Retry-After";
+const exposed = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Revision,X-Total-Count,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag,Retry-After";
 const bodyMax = 64e6;
 
 /** Thrown by a route: answered in the Hub's form, the reason in a header too. */

@@ -41,12 +41,11 @@ function namesOf(spec: TaskSpec, row: Row): readonly string[] {
 export function classOf(spec: TaskSpec, row: Row, id: string, head: readonly string[]): number {
   const raw = rawAnswer(spec, row);
   const names = namesOf(spec, row);
-  const name = typeof raw === "string" ? raw.trim() : typeof raw === "boolean" ? String(raw) : names[whole(raw) ?? -1];
-  if (name !== undefined) {
-    const found = sameName(head, name);
-    if (found !== -1) return found;
-  }
-  const number = whole(raw) ?? (name === undefined ? -1 : sameName(names, name));
+  const text = typeof raw === "string" ? raw.trim() : typeof raw === "boolean" ? String(raw) : undefined;
+  const number = whole(raw) ?? (text === undefined ? -1 : sameName(names, text));
+  const name = text !== undefined && sameName(head, text) !== -1 ? text : (names[number] ?? text);
+  const found = name === undefined ? -1 : sameName(head, name);
+  if (found !== -1) return found;
   const anonymous = names.length === 0 || head.every((label, i) => label === `LABEL_${i}`);
   if (anonymous && number >= 0 && number < head.length && (names.length === 0 || names.length === head.length)) return number;
   throw new LabError("bad-samples", `Task ${spec.id}: sample ${id} has the label ${show(name ?? raw)}, which its head does not know. The head knows ${list(head.slice(0, 8))}${head.length > 8 ? " …" : ""}; say with labels what the numbers stand for, or take the head of another model.`, { details: { task: spec.id, sample: id } });

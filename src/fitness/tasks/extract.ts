@@ -15,10 +15,15 @@ export function readOut(text: string, extract: Extract): string | null {
 }
 
 /** The last number in a text, as a number. */
-export function numberIn(text: string): number | null {
-  const found = text.match(NUMBER)?.at(-1);
-  return found === undefined ? null : Number(found.replaceAll(",", "").replace("−", "-"));
-}
+export const numberIn = (text: string): number | null => asNumber(text.match(NUMBER)?.at(-1));
+
+/** A text that is a number and nothing else, but for a currency or per cent. */
+export const numberAlone = (text: string): number | null => asNumber(new RegExp(`^\\s*[$€£]?\\s*(${NUMBER.source})\\s*[%.]?\\s*$`).exec(text)?.[1]);
+
+/** The number that a text begins with. */
+export const numberAhead = (text: string): number | null => asNumber(new RegExp(`^\\s*[$€£]?\\s*(${NUMBER.source})`).exec(text)?.[1]);
+
+const asNumber = (digits: string | undefined): number | null => (digits === undefined ? null : Number(digits.replaceAll(",", "").replace("−", "-")));
 
 /** "The answer is B", else a letter it begins with, else the last in parentheses, else the first capital that stands alone. */
 function letterIn(text: string): string | null {

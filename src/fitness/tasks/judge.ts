@@ -1,6 +1,6 @@
 /** Generated text → right or not: what is read out of it, held against the answer. */
 import type { TextTask } from "../types.ts";
-import { numberIn, readOut } from "./extract.ts";
+import { numberAhead, numberAlone, readOut } from "./extract.ts";
 import type { Ignored, TaskSpec } from "./settle.ts";
 
 export function judgeOf(spec: TaskSpec): TextTask["judge"] {
@@ -11,10 +11,10 @@ export function judgeOf(spec: TaskSpec): TextTask["judge"] {
 }
 
 function same(read: string, wanted: string, { extract, ignore }: TaskSpec): boolean {
-  if (extract === "last_number") {
-    const [a, b] = [numberIn(read), numberIn(wanted)];
-    return a !== null && a === b;
-  }
+  // What was looked for is a number: 1,000 and 1000.0 are the same one.
+  const number = extract === "last_number" || typeof extract === "object" ? numberAlone(wanted) : null;
+  if (number !== null) return numberAhead(read) === number;
+  if (extract === "choice_letter" && /^\d+$/.test(wanted.trim())) return read === String.fromCharCode(65 + Number(wanted)); // a position
   return plain(read, ignore) === plain(wanted, ignore);
 }
 

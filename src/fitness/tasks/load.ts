@@ -25,7 +25,7 @@ export interface LoadedTextTask {
 export function loadTextTask(task: RecipeTask, source: LoadedRows, seed: number, headLabels: readonly string[] | null): LoadedTextTask {
   const spec = settle(task, source.told, source.columns, headLabels);
   const labels = spec.kind === "classification" ? classesOf(spec, headLabels) : [];
-  const { usable, warnings } = usableRows(spec, source);
+  const { usable, warnings } = usableRows(spec, { ...source, splits: named(spec, source.splits) });
   const drawn = drawSamples(task, usable, seed);
   const shotsFor = drawnShots(task, spec, usable, drawn, seed);
   const side = (name: Side): TextSet => {
@@ -49,7 +49,7 @@ export function loadTextTask(task: RecipeTask, source: LoadedRows, seed: number,
     texts: { kind: spec.kind, labels, maxNewTokens: spec.maxNewTokens, stop: spec.stop, judge: judgeOf(spec) },
     labels,
     sides: { optimise: side("optimise"), validate: side("validate"), test: side("test") },
-    recipe: spelt(task, spec),
+    recipe: spelt(task, spec, source.found),
     warnings,
   };
 }
@@ -59,6 +59,24 @@ function classesOf(spec: TaskSpec, headLabels: readonly string[] | null): readon
   if (headLabels !== null && headLabels.length > 0) return headLabels;
   if (spec.labels !== null && !("parts" in spec.labels)) return spec.labels;
   throw new LabError("bad-samples", `Task ${spec.id} is ${spec.kind}, but neither its head nor its source tells the names of the classes. Write them in labels, in the head's order.`);
+}
+
+/** Ids and clusters by the columns that the recipe names for them. */
+function named(spec: TaskSpec, splits: LoadedRows["splits"]): LoadedRows["splits"] {
+  const { id, cluster } = spec.columns.names;
+  if (id === undefined && cluster === undefined) return splits;
+  const renamed = new Map<Part, Part>();
+  const text = (row: Record<string, unknown>, column: string) => (typeof row[column] === "string" || typeof row[column] === "number" ? String(row[column]) : null);
+  const of = (part: Part): Part => {
+    const done = renamed.get(part) ?? {
+      rows: part.rows,
+      id: id === undefined ? part.id : part.rows.map((row, i) => text(row, id) ?? part.id[i] ?? ""),
+      cluster: cluster === undefined ? part.cluster : part.rows.map((row, i) => text(row, cluster) ?? `row ${part.id[i]}`),
+    };
+    renamed.set(part, done);
+    return done;
+  };
+  return { optimise: of(splits.optimise), validate: of(splits.validate), test: of(splits.test) };
 }
 
 /** Rows that can be asked. Which those are hangs on the row alone, so no count moves a sample. */

@@ -2,7 +2,7 @@
 import { LabError } from "../../lib/error.ts";
 import { list, suggestion } from "../../lib/words.ts";
 import type { RecipeTask } from "../../recipe/schema.ts";
-import type { RowsTold } from "../../threads/hub.ts";
+import type { LoadedRows, RowsTold } from "../../threads/hub.ts";
 import { METRIC_NAMES, type MetricName } from "../metrics/table.ts";
 import type { TextKind } from "../types.ts";
 import { KINDS } from "./kinds.ts";
@@ -38,8 +38,9 @@ export interface TaskSpec {
 const USUAL = { prompt: ["prompt", "text"], answer: ["answer", "label"], pair: ["pair"], choices: ["choices"], tests: ["tests", "test_list"] } as const;
 
 export function settle(task: RecipeTask, told: RowsTold, all: readonly string[], headLabels: readonly string[] | null): TaskSpec {
-  const columns = new Columns(all, task.columns);
-  for (const [role, column] of Object.entries(task.columns ?? {})) {
+  const renamed = { ...(typeof task.source === "string" ? {} : task.source.columns), ...task.columns };
+  const columns = new Columns(all, renamed);
+  for (const [role, column] of Object.entries(renamed)) {
     if (!all.includes(column)) throw missing(task.id, `columns says that ${role} is ${column}, but its samples have no such column${suggestion(column, all)}`);
   }
   const usual = (role: keyof typeof USUAL) => USUAL[role].find((name) => columns.has(name));
@@ -83,9 +84,11 @@ export function settle(task: RecipeTask, told: RowsTold, all: readonly string[],
 }
 
 /** The recipe's task with everything that was settled written down; a recipe made of it asks the very same. */
-export function spelt(task: RecipeTask, spec: TaskSpec): RecipeTask {
+export function spelt(task: RecipeTask, spec: TaskSpec, found: LoadedRows["found"]): RecipeTask {
   const { kind, metric, extract, ignore, maxNewTokens, stop, separator } = spec;
-  return { ...task, kind, metric, ...(kind === "generation" || kind === "code" ? { extract, ignore: [...ignore], max_new_tokens: maxNewTokens, stop: [...stop] } : {}), ...(task.few_shot === undefined ? {} : { separator }) };
+  const { config, split, revision } = found ?? {};
+  const source = typeof task.source === "string" || found === undefined ? task.source : { ...task.source, config, split, ...(revision === undefined ? {} : { revision }) };
+  return { ...task, source, kind, metric, ...(kind === "generation" || kind === "code" ? { extract, ignore: [...ignore], max_new_tokens: maxNewTokens, stop: [...stop] } : {}), ...(task.few_shot === undefined ? {} : { separator }) };
 }
 
 export const isHeaded = (kind: TextKind): boolean => kind === "classification" || kind === "regression";

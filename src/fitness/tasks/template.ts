@@ -53,7 +53,7 @@ export class Columns {
   readonly #known: ReadonlySet<string>;
 
   /** `names`: role → column, as a task's `columns` has them. */
-  constructor(readonly all: readonly string[], private readonly names: Readonly<Record<string, string>> = {}) {
+  constructor(readonly all: readonly string[], readonly names: Readonly<Record<string, string>> = {}) {
     this.#known = new Set(all);
   }
 

@@ -5,7 +5,7 @@ import type { LoadedRows, RowsPreview } from "../../threads/hub.ts";
 
 export type Row = Record<string, unknown>;
 type Part = LoadedRows["splits"]["test"];
-type Side = keyof LoadedRows["splits"];
+export type Side = keyof LoadedRows["splits"];
 
 /** Names a side goes by in files, columns and on the Hub. */
 const SIDES: Readonly<Record<string, Side>> = { optimise: "optimise", optimize: "optimise", train: "optimise", validate: "validate", validation: "validate", valid: "validate", val: "validate", dev: "validate", test: "test" };
@@ -46,11 +46,14 @@ export interface Numbered {
   readonly number: number;
 }
 
-/** A column `id` names samples where every row has another; else "row-N", counted from 0. `source` or `cluster`: what belongs together. */
-export function partOf(numbered: readonly Numbered[]): Part {
-  const ids = numbered.map(({ row }) => (typeof row.id === "string" || typeof row.id === "number" ? String(row.id).trim() : ""));
+/**
+ * A column `id` names samples where every row has another; else, and by `numbers`, "row-N", counted from 0. A column `source` or `cluster`
+ * says what belongs together.
+ */
+export function partOf(numbered: readonly Numbered[], by: "columns" | "numbers" = "columns"): Part {
+  const ids = by === "numbers" ? [""] : numbered.map(({ row }) => (typeof row.id === "string" || typeof row.id === "number" ? String(row.id).trim() : ""));
   const own = ids.every((id) => id !== "" && id.length <= 200) && new Set(ids).size === ids.length;
-  const together = ["source", "cluster"].find((name) => numbered.some(({ row }) => Object.hasOwn(row, name)));
+  const together = by === "numbers" ? undefined : ["source", "cluster"].find((name) => numbered.some(({ row }) => Object.hasOwn(row, name)));
   return {
     rows: numbered.map(({ row }) => row),
     id: own ? ids : numbered.map(({ number }) => `row-${number}`),
@@ -73,12 +76,12 @@ export function splitBy(column: string, numbered: readonly Numbered[]): Pick<Loa
 const PREVIEW_CHARACTERS = 1000;
 
 /** The first rows as text. */
-export function previewOf({ columns, told, split, splits }: LoadedRows, limit: number): RowsPreview {
+export function previewOf({ columns, told, split, splits, found }: LoadedRows, limit: number): RowsPreview {
   const all = split ? [...splits.optimise.rows, ...splits.validate.rows, ...splits.test.rows] : splits.test.rows;
   return {
     columns,
     rows: all.slice(0, limit).map((row) => Object.fromEntries(columns.map((name) => [name, valueText(Object.hasOwn(row, name) ? row[name] : undefined)]))),
-    count: all.length,
+    count: found?.total ?? all.length,
     told,
   };
 }
