@@ -5,13 +5,17 @@ import { mountApp } from "./ui/mount.ts";
 
 const found = import.meta.glob<RecipeInput>("../recipes/*.json", { eager: true, import: "default" });
 const idOf = (path: string) => path.replace(/^.*\/|\.json$/g, "");
-/** The short run first: it is what Merge does. */
+/** The short run of a family first: it is what Merge does. */
 const presets = Object.entries(found)
   .map(([path, recipe]) => ({ id: idOf(path), recipe }))
   .sort((a, b) => a.id.length - b.id.length);
 
+/** Families whose run was recorded for the first view (tools/screenshots.mjs). */
+const recorded = ["glyphs"];
+const recordings = Object.fromEntries(recorded.map((family) => [family, new URL(`recorded/${family}.json`, document.baseURI).href]));
+
 const target = document.getElementById("app");
 if (target) {
-  const app = mountApp(target, { lab: createLab(), presets, recording: new URL("recorded/glyphs.json", document.baseURI).href });
+  const app = mountApp(target, { lab: createLab(), presets, recordings });
   void registerServiceWorker({ busy: () => app.busy });
 }

@@ -1,5 +1,23 @@
 /** Numbers and durations as people read them. Scores are 0–1 inside, per cent and points outside. */
+import { METRICS } from "../index.ts";
+
 export const percent = (value: number, digits = 1): string => `${(value * 100).toFixed(digits)} %`;
+
+/** A score as its metric is read: a share as per cent, what may be any number in three digits, else three decimals. */
+export function value(of: number, metric: string | null = "accuracy"): string {
+  if (isShare(metric)) return percent(of);
+  return isBounded(metric) ? score(of) : of.toPrecision(3);
+}
+
+/** Difference of two such scores: in points of a hundred, or as it is. */
+export function difference(of: number, metric: string | null = "accuracy"): string {
+  if (isShare(metric)) return points(of);
+  return `${of < 0 ? "−" : "+"}${isBounded(metric) ? Math.abs(of).toFixed(3) : Math.abs(of).toPrecision(3)}`;
+}
+
+/** null: a mean over tasks of different metrics, each from −1 to 1. */
+export const isShare = (metric: string | null): boolean => metric !== null && (METRICS[metric]?.share ?? true);
+export const isBounded = (metric: string | null): boolean => metric === null || Number.isFinite(METRICS[metric]?.range[1] ?? 1);
 
 /** Difference of two scores in points, with a true minus sign. */
 export function points(difference: number, digits = 1): string {
@@ -12,7 +30,8 @@ export const score = (value: number): string => (Number.isFinite(value) ? value.
 export function bytes(count: number): string {
   if (count < 1000) return `${Math.round(count)} B`;
   if (count < 1_000_000) return `${(count / 1000).toFixed(count < 10_000 ? 1 : 0)} kB`;
-  return `${(count / 1_000_000).toFixed(count < 100_000_000 ? 1 : 0)} MB`;
+  if (count < 1e9) return `${(count / 1e6).toFixed(count < 1e8 ? 1 : 0)} MB`;
+  return `${(count / 1e9).toFixed(count < 1e11 ? 1 : 0)} GB`;
 }
 
 export function seconds(count: number): string {

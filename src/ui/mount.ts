@@ -3,7 +3,6 @@ import { mount } from "svelte";
 import type { Lab } from "../index.ts";
 import AppView from "./App.svelte";
 import { App } from "./state/app.svelte.ts";
-import { isRecording } from "./state/recording.ts";
 import type { Preset } from "./state/settings.svelte.ts";
 import "./style/fonts.css";
 import "./style/tokens.css";
@@ -13,32 +12,24 @@ export interface MountOptions {
   readonly lab: Lab;
   readonly presets?: readonly Preset[];
   readonly storage?: string;
-  /** Address of a recorded run for the first view; a site without one shows an empty stage. */
-  readonly recording?: string;
+  /** Addresses of recorded runs, by family; without one the stage is empty until something runs. */
+  readonly recordings?: Readonly<Record<string, string>>;
 }
 
-export function mountApp(target: HTMLElement, { lab, presets = [], storage = "murmuration", recording }: MountOptions): App {
-  const app = new App(lab, { presets, storage });
+export function mountApp(target: HTMLElement, { lab, presets = [], storage = "murmuration", recordings = {} }: MountOptions): App {
+  const app = new App(lab, { presets, storage, recordings });
   target.replaceChildren();
   mount(AppView, { target, props: { app } });
-  void begin(app, recording);
+  void begin(app);
   return app;
 }
 
-async function begin(app: App, recording: string | undefined): Promise<void> {
+async function begin(app: App): Promise<void> {
   await app.open();
   app.follow(location.hash);
   addEventListener("hashchange", () => app.follow(location.hash));
-  if (recording && !app.link.recipe && !app.link.problem) void tellStory(app, recording);
+  if (!app.link.problem) void app.tellStory();
   // The threads start once the page stands: nothing is loaded, but the status line can say what runs where.
   const whenIdle = globalThis.requestIdleCallback ?? ((go: () => void) => setTimeout(go, 200));
   whenIdle(() => void app.warmUp());
-}
-
-async function tellStory(app: App, address: string): Promise<void> {
-  const answer = await fetch(address).catch(() => null);
-  const story: unknown = answer?.ok ? await answer.json().catch(() => null) : null;
-  if (!isRecording(story) || app.run.status !== "idle") return;
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  app.showRecording(story, still ? "whole" : "play");
 }

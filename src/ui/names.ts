@@ -1,5 +1,6 @@
 /** What a run or comparison of a recipe is called on the page. */
-import type { Recipe } from "../index.ts";
+import { METRICS, type Recipe } from "../index.ts";
+import { s } from "./strings.ts";
 
 type Entry = Recipe["runs"][number] | Recipe["compare"][number];
 
@@ -16,4 +17,12 @@ export function nameOfRun(recipe: Recipe | null, id: string): string {
     default:
       return id.replaceAll(/[-_]/g, " ");
   }
+}
+
+/** What a score of the search is: the metric all tasks share by its name. */
+export function measureName({ tasks, fitness }: Recipe, measure = fitness.measure): string {
+  if (measure === "log_likelihood") return s.search.measures.log_likelihood;
+  const names = new Set(tasks.map(({ metric }) => metric));
+  const [only] = names;
+  return (names.size === 1 && only !== undefined ? METRICS[only]?.title.toLowerCase() : undefined) ?? s.search.measures.metric;
 }

@@ -1,6 +1,7 @@
 /** The status line in words: what happens now, how far it is, and what runs where. Pure, so every state is tested. */
 import type { DeviceInfo } from "../index.ts";
 import { bytes, score, seconds } from "./format.ts";
+import type { Arrivals } from "./state/arrivals.svelte.ts";
 import type { SwarmRun } from "./state/swarmRun.svelte.ts";
 import { s } from "./strings.ts";
 
@@ -23,7 +24,7 @@ export function statusText(run: SwarmRun, landscape: number | null = null): Stat
     case "idle":
       return { now: s.status.ready, share: null, aside: "", spoken: s.status.ready };
     case "loading":
-      return loading(run);
+      return loading(run.arrivals);
     case "failed":
       return { now: s.status.failed, share: null, aside: bestText, spoken: s.status.failed };
     case "done":
@@ -38,13 +39,14 @@ export function statusText(run: SwarmRun, landscape: number | null = null): Stat
   }
 }
 
-function loading(run: SwarmRun): StatusText {
-  if (run.phase === "compile" || run.files.at(-1)?.state === "compile") return { now: s.status.compile, share: null, aside: "", spoken: s.status.compile };
-  if (run.files.at(-1)?.state === "warm-up") return { now: s.status.warmUp, share: null, aside: "", spoken: s.status.warmUp };
-  if (run.files.length === 0) return { now: s.status.starting, share: null, aside: "", spoken: s.status.starting };
-  if (run.files.every((f) => f.state === "cached")) return { now: s.status.fromCache, share: null, aside: "", spoken: s.status.fromCache };
-  const now = s.status.loading(bytes(run.loadedBytes), bytes(run.totalBytes));
-  return { now, share: run.totalBytes > 0 ? run.loadedBytes / run.totalBytes : null, aside: "", spoken: s.status.loading("", "").split(":")[0] ?? "" };
+/** Of a run's files, or of those loaded before one. */
+export function loading({ stage, files, allCached, loaded, total }: Arrivals): StatusText {
+  const plain = (now: string) => ({ now, share: null, aside: "", spoken: now });
+  if (stage === "compile") return plain(s.status.compile);
+  if (stage === "warm-up") return plain(s.status.warmUp);
+  if (files.length === 0) return plain(s.status.starting);
+  if (allCached) return plain(s.status.fromCache);
+  return { now: s.status.loading(bytes(loaded), bytes(total)), share: total > 0 ? loaded / total : null, aside: "", spoken: s.status.loading("", "").split(":")[0] ?? "" };
 }
 
 function position(run: SwarmRun): { text: string; spoken: string } {

@@ -1,5 +1,7 @@
 /** Every sentence of the page in one place. Plain words; numbers come in already formatted. */
 import { list } from "./format.ts";
+import { families, own } from "./strings/own.ts";
+import { ownTasks } from "./strings/ownTasks.ts";
 
 const NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 export const inWords = (n: number): string => NUMBERS[n] ?? String(n);
@@ -119,11 +121,15 @@ export const s = {
     busy: "A search runs; the models are measured when it is done.",
   },
 
+  families,
+  own,
+  ownTasks,
+
   models: {
     title: "Models",
-    sub: (experts: number) => `One base, fine-tuned ${experts === 2 ? "twice" : `${inWords(experts)} ways`}.`,
+    sub: (experts: number) => `One base, fine-tuned ${experts === 1 ? "once" : experts === 2 ? "twice" : `${inWords(experts)} ways`}.`,
     none: "No bundled family is here yet.",
-    own: (value: string, task: string) => `${value} of its own task${task}`,
+    own: (value: string) => `${value} on its own task`,
     use: (title: string) => `Merge ${title} too`,
     atLeastTwo: "At least two experts stay.",
   },
@@ -133,7 +139,7 @@ export const s = {
     method: "PSO-Merging",
     sub: (particles: number, evaluations: number) => `${plural(particles, "particle")} · ${plural(evaluations, "evaluation")}`,
     preset: "recipe",
-    presetNames: { "glyphs": "short run", "glyphs-paper": "as in the paper", "glyphs-two": "two experts" } as Record<string, string>,
+    presetNames: { "": "short run", paper: "as in the paper", two: "two experts" } as Record<string, string>,
     sharedPreset: "from the link",
     steps: "steps of the swarm",
     inertia: "inertia",
@@ -147,7 +153,7 @@ export const s = {
     more: "More",
     paper: (value: string) => `paper: ${value}`,
     measure: "fitness",
-    measures: { metric: "accuracy", log_likelihood: "log-likelihood" } as const,
+    measures: { metric: "metrics", log_likelihood: "log-likelihood" } as const,
     aggregate: "over tasks",
     aggregates: { mean: "mean", normalised: "normalised", worst: "worst" } as const,
     random: "random factor per",
@@ -224,6 +230,13 @@ export const s = {
   tryIt: {
     title: "Try it",
     sub: "Draw something; everyone answers.",
+    subText: "Write something; everyone answers.",
+    write: "write here",
+    prompt: "What the models read",
+    pair: "The second text",
+    ask: "Ask", asking: "Asking…",
+    from: "samples of",
+    silent: "(nothing)",
     canvas: "Drawing area, 28 by 28 once centred. Arrow keys move the pen, Space puts it down or lifts it.",
     clear: "Clear",
     sample: "Take a sample",

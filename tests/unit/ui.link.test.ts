@@ -16,7 +16,7 @@ test("a link sets what it says and starts nothing", async () => {
   expect(app.link.recipe?.title).toBe("<img src=x onerror=alert(1)>");
   expect(app.settings.whole.seeds.search).toBe(99);
   expect(started).toBe(0);
-  expect(app.own.status).toBe("idle");
+  expect(app.current.status).toBe("idle");
 });
 
 test.for(["#%00%ff", "#AAAA", "#__proto__", `#${"A".repeat(1_000_000)}`, "#<img src=x onerror=alert(1)>"])("a hostile link is a sentence and a text, no more: %.20s", async (hash) => {
@@ -27,7 +27,7 @@ test.for(["#%00%ff", "#AAAA", "#__proto__", `#${"A".repeat(1_000_000)}`, "#<img 
   expect(app.link.problem).toMatch(/link/);
   expect(app.link.text.length).toBeLessThan(500);
   expect(app.settings.recipe).toEqual(before);
-  expect(app.own.status).toBe("idle");
+  expect(app.current.status).toBe("idle");
 });
 
 test("a finished run comes back from its link ready to verify, and says that all matched", async () => {

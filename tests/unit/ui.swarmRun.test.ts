@@ -117,7 +117,7 @@ test("twenty clicks on Merge are one run", async () => {
   const app = new App({ ...lab, start: (recipe, options) => (started++, lab.start(recipe, options)) }, { storage: "unit" });
   await app.open();
   for (let i = 0; i < 20; i++) app.merge();
-  await expect.poll(() => app.own.report !== null).toBe(true);
+  await expect.poll(() => app.current.report !== null).toBe(true);
   expect(started).toBe(1);
 });
 
@@ -128,5 +128,5 @@ test("an error is told with what to try, and the next run works", async () => {
   await expect.poll(() => app.problem?.message).toBe("digits could not be downloaded.");
   expect(app.problem?.tip).toMatch(/connection/);
   expect(app.busy).toBe(false);
-  expect(app.own.status).toBe("failed");
+  expect(app.current.status).toBe("failed");
 });

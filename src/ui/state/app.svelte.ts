@@ -1,29 +1,48 @@
 /** The page's whole state: which run is shown, what may be pressed, and what went wrong. Weights are never here. */
-import { isLabError, parseRecipe, type DeviceInfo, type Journal, type Lab, type LabEvent, type Plane, type Recipe, type RunHandle, type Statistics, type ZooFamily } from "../../index.ts";
+import { isLabError, LabError, parseRecipe, type DeviceInfo, type Journal, type Lab, type LabEvent, type Plane, type Recipe, type RunHandle, type Statistics, type ZooFamily } from "../../index.ts";
+import { cardsOf } from "../cards.ts";
 import { averageRow, rowOf } from "../plots/plane.ts";
 import { swarmMap } from "../plots/swarmMap.ts";
 import { s } from "../strings.ts";
+import { Consent } from "./consent.svelte.ts";
 import { Folders } from "./folders.svelte.ts";
 import { Formula } from "./formula.svelte.ts";
+import { Held } from "./held.svelte.ts";
+import { HubDoor } from "./hubDoor.svelte.ts";
 import { Landscape, PROBE_SAMPLES } from "./landscape.svelte.ts";
 import { Player } from "./player.svelte.ts";
-import { journalOf, LastRun, Recorder, type Recording } from "./recording.ts";
+import { OwnModels } from "./ownModels.svelte.ts";
+import { journalOf, LastRun, readRecording, Recorder, type Recording } from "./recording.ts";
 import { recipeOf, Settings, type Preset } from "./settings.svelte.ts";
 import { SharedLink } from "./sharedLink.svelte.ts";
 import { SwarmRun } from "./swarmRun.svelte.ts";
 import { Theme } from "./theme.svelte.ts";
-import { TryIt, type Asked } from "./tryIt.svelte.ts";
+import { TryIt, type Asked, type Question } from "./tryIt.svelte.ts";
 
 export interface Problem {
   readonly message: string;
   readonly tip: string | null;
+  /** What another try may mend. */
+  readonly again: (() => void) | null;
 }
 
 interface Options {
   /** Prefix of what the page keeps. */
   readonly storage?: string;
   readonly presets?: readonly Preset[];
+  /** Addresses of recorded runs, by family. */
+  readonly recordings?: Readonly<Record<string, string>>;
 }
+
+interface MergeOptions {
+  readonly paused?: boolean;
+  readonly journal?: Journal;
+  readonly mode?: "run" | "verify";
+  readonly recipe?: Recipe;
+}
+
+/** Failures of the network or of storage, not of what was asked for. */
+const PASSING = ["offline", "rate-limited", "digest-mismatch", "length-mismatch", "quota", "hang"];
 
 export class App {
   readonly settings = new Settings();
@@ -33,6 +52,10 @@ export class App {
   readonly link = new SharedLink();
   readonly formula = new Formula();
   readonly folders = new Folders();
+  readonly held = new Held();
+  readonly consent = new Consent();
+  readonly own = new OwnModels();
+  readonly door: HubDoor;
 
   /** What the middle of the page shows. */
   view = $state<"swarm" | "formula" | "before">("swarm");
@@ -40,50 +63,105 @@ export class App {
 
   families = $state.raw<readonly ZooFamily[]>([]);
   device = $state.raw<DeviceInfo | null>(null);
-  own = $state.raw(new SwarmRun());
+  current = $state.raw(new SwarmRun());
   player = $state.raw<Player | null>(null);
   kept = $state.raw<Recording | null>(null);
   problem = $state.raw<Problem | null>(null);
+  /** Of somebody's own models, while a family stands in their place. */
+  ownRecipe = $state.raw<Recipe | null>(null);
   /** The recipe of the run that is shown, which the settings may have left behind since. */
   shownRecipe = $state.raw<Recipe | null>(null);
-  /** Columns the engine holds now: coefficients can be asked of it. */
-  columns = $state.raw<readonly string[]>([]);
   axes = $state.raw<[string, string] | null>(null);
   #ownPlane = $state.raw<Plane | null>(null);
-  #preparedFor: Recipe | null = null;
   #lookedAt: Recipe | null = null;
   #handle: RunHandle | null = null;
   #recorder: Recorder | null = null;
   #lastRun: LastRun;
 
-  run = $derived(this.player ? this.player.run : this.own);
+  run = $derived(this.player ? this.player.run : this.current);
   recorded = $derived(this.player !== null);
-  busy = $derived(this.own.live);
+  busy = $derived(this.current.live);
   plane = $derived(this.#ownPlane ?? this.run.plane);
-  family = $derived(this.families.find((f) => this.settings.whole.base.model.startsWith(`zoo/${f.family}/`)) ?? this.families[0] ?? null);
+  /** Whose models are set; null: somebody's own. */
+  family = $derived(this.families.find((one) => one.family === familyOf(this.settings.whole)) ?? null);
+  /** Recipes of that family. */
+  presets = $derived(this.settings.presets.filter(({ recipe }) => familyOf(recipe) === this.family?.family));
+  cards = $derived(cardsOf(this.settings.whole, { family: this.family, loaded: this.run.models, looked: this.own.look?.models ?? [] }));
   /** Ids in the family's order: a colour each. */
-  palette = $derived(this.family?.experts.map((e) => e.id) ?? this.run.experts);
+  palette = $derived([...new Set([...(this.family?.experts ?? []), ...this.settings.whole.experts].map(({ id }) => id))]);
   exportId = $derived(this.shownRecipe?.export ?? this.run.shown);
   /** True when the engine still holds the models of the run that is shown. */
-  canTake = $derived(!this.recorded && this.own.status === "done" && this.own.report !== null);
+  canTake = $derived(!this.recorded && this.current.status === "done" && this.current.report !== null);
 
   constructor(readonly lab: Lab, readonly options: Options = {}) {
     this.#lastRun = new LastRun(options.storage ?? "murmuration");
+    this.door = new HubDoor(options.storage ?? "murmuration");
     this.settings.presets = options.presets ?? [];
   }
 
   async open(): Promise<void> {
     try {
+      await this.door.restore(this.lab);
       this.families = await this.lab.families();
     } catch (problem) {
       this.#fail(problem);
     }
-    const first = this.settings.presets[0];
-    const family = this.families[0];
-    if (first) this.settings.use(first.recipe, first.id);
-    else if (family) this.settings.use(recipeOf(family));
-    this.tryIt.task = this.settings.recipe.tasks[0]?.id ?? null;
+    if (this.families[0]) this.#use(this.families[0]);
     this.kept = await this.#lastRun.read();
+  }
+
+  /** Another family on the stage: its recipe, and the run that was recorded of it. */
+  chooseFamily(id: string): void {
+    const family = this.families.find((one) => one.family === id);
+    if (!family || this.busy) return;
+    this.reset();
+    this.link.dismiss();
+    this.#use(family);
+    void this.tellStory(id);
+  }
+
+  /** A recorded run, told while nothing else is on the stage. */
+  async tellStory(family: string | undefined = this.family?.family): Promise<void> {
+    const address = family === undefined ? undefined : this.options.recordings?.[family];
+    const story = address === undefined ? null : await readRecording(address);
+    if (!story || this.current.status !== "idle" || this.family?.family !== family || this.player || this.link.recipe) return;
+    this.showRecording(story, globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ? "whole" : "play");
+  }
+
+  #use(family: ZooFamily): void {
+    const first = this.settings.presets.find(({ recipe }) => familyOf(recipe) === family.family);
+    if (first) this.settings.use(first.recipe, first.id);
+    else this.settings.use(recipeOf(family));
+    this.tryIt.forget(this.settings.recipe.tasks[0]?.id ?? null);
+  }
+
+  /** Somebody's own models, agreed to: they are loaded, then stand where a family stood. */
+  async useOwn(recipe: Recipe): Promise<void> {
+    this.reset();
+    this.link.dismiss();
+    this.settings.use(recipe, "own");
+    this.ownRecipe = recipe;
+    this.tryIt.forget(recipe.tasks[0]?.id ?? null);
+    this.consent.give(recipe);
+    await this.held.load(this.lab, this.settings.recipe);
+  }
+
+  /** What was seen of another Hub, or without a token, says nothing any more. */
+  async useHub(address: string, viewer: string): Promise<boolean> {
+    const done = await this.door.setAddress(this.lab, address, viewer);
+    if (done) this.#elsewhere();
+    return done;
+  }
+
+  async useToken(token: string | null): Promise<void> {
+    if (await this.door.setToken(this.lab, token)) this.#elsewhere();
+  }
+
+  #elsewhere(): void {
+    this.own.forgetLook();
+    this.consent.forget();
+    const asked = this.consent.question;
+    if (asked) void this.consent.again(this.lab);
   }
 
   /** Says what runs where, before anything is loaded. */
@@ -97,9 +175,16 @@ export class App {
     if (this.link.recipe && !this.busy) this.settings.use(this.link.recipe, "link");
   }
 
-  merge(options: { paused?: boolean; journal?: Journal; mode?: "run" | "verify"; recipe?: Recipe } = {}): void {
+  merge(options: MergeOptions = {}): void {
     if (this.busy || !(options.recipe ?? this.settings.ready)) return;
     const recipe = options.recipe ?? this.settings.recipe;
+    if (this.consent.needed(recipe)) {
+      void this.consent.ask(this.lab, recipe).then((yes) => yes && this.#start(recipe, options));
+    } else this.#start(recipe, options);
+  }
+
+  #start(recipe: Recipe, options: MergeOptions): void {
+    if (this.busy) return;
     this.leaveRecording();
     this.landscape.clear();
     this.link.dismiss();
@@ -109,12 +194,12 @@ export class App {
     this.#ownPlane = null;
     const run = new SwarmRun();
     run.status = "loading";
-    this.own = run;
+    this.current = run;
     this.shownRecipe = recipe;
     const recorder = new Recorder(recipe, (recording) => void this.#lastRun.write(recording));
     this.#recorder = recorder;
     const onEvent = (event: LabEvent) => {
-      if (event.type === "loaded") this.#loaded(recipe, event.columns, event.device);
+      if (event.type === "loaded") this.held.took(recipe, event.columns, event.device);
       run.apply(event);
       recorder.add(event);
     };
@@ -125,6 +210,8 @@ export class App {
       run.fail();
       return this.#fail(problem);
     }
+    // The same run again, with what was scored of it.
+    const again = () => this.#start(recipe, { ...options, journal: journalOf(recorder.told()) });
     this.#handle.done.then(
       (report) => {
         run.finish(report);
@@ -134,8 +221,8 @@ export class App {
       },
       (problem: unknown) => {
         recorder.flush();
-        if (run === this.own) run.fail();
-        this.#fail(problem);
+        if (run === this.current) run.fail();
+        this.#fail(problem, again);
       },
     );
   }
@@ -155,7 +242,7 @@ export class App {
   /** Steps a paused run; with none on stage, starts one that waits. */
   step(by: "phase" | "particle" | "iteration"): void {
     if (!this.busy) this.merge({ paused: true });
-    else if (this.own.status === "running") this.#handle?.pause();
+    else if (this.current.status === "running") this.#handle?.pause();
     this.#handle?.step(by);
   }
 
@@ -163,8 +250,8 @@ export class App {
     if (this.player) {
       if (this.player.playing) this.player.pause();
       else this.player.play();
-    } else if (this.own.status === "paused") this.resume();
-    else if (this.own.status === "running") this.pause();
+    } else if (this.current.status === "paused") this.resume();
+    else if (this.current.status === "running") this.pause();
   }
 
   /** Clears the stage; settings and seeds stay. */
@@ -172,7 +259,7 @@ export class App {
     if (this.busy) this.#handle?.cancel();
     this.leaveRecording();
     this.#handle = null;
-    this.own = new SwarmRun();
+    this.current = new SwarmRun();
     this.shownRecipe = null;
     this.landscape.clear();
     this.problem = null;
@@ -219,7 +306,7 @@ export class App {
   formulaMoved(): void {
     if (this.busy) return;
     this.formula.preview(this.lab, this.settings.recipe, () => this.#ready());
-    if (this.tryIt.image) this.drawn(this.tryIt.image);
+    this.tryIt.again(this.lab, () => this.#asked());
   }
 
   formulaLetGo(): void {
@@ -258,10 +345,11 @@ export class App {
     }
   }
 
-  drawn(image: Uint8Array | null): void {
+  /** A drawing or a text is put to every model. */
+  tried(question: Question | null): void {
     const { tasks } = this.shownRecipe ?? this.settings.recipe;
     if (!tasks.some((task) => task.id === this.tryIt.task)) this.tryIt.task = tasks[0]?.id ?? null;
-    this.tryIt.ask(image, this.lab, () => this.#asked());
+    this.tryIt.ask(question, this.lab, () => this.#asked());
   }
 
   async chooseAxes(axes: [string, string] | null): Promise<void> {
@@ -276,50 +364,52 @@ export class App {
     if (this.canTake) void this.#survey();
   }
 
-  #loaded(recipe: Recipe, columns: readonly string[], device: DeviceInfo): void {
-    this.columns = columns;
-    this.device = device;
-    this.#preparedFor = recipe;
-  }
-
   /** Base, experts, average and the best there is, as the engine knows them. */
   async #asked(): Promise<readonly Asked[]> {
     const byHand = this.view === "formula";
     const recipe = byHand ? this.settings.recipe : (this.shownRecipe ?? this.settings.recipe);
     await this.#ready(recipe);
-    const experts = (this.#preparedFor ?? recipe).experts.map((e) => e.id);
+    const experts = (this.held.recipe ?? recipe).experts.map((e) => e.id);
     // What people look at first is asked first.
     const asked: Asked[] = [];
     if (byHand && this.formula.check(recipe) === null) asked.push({ id: "formula", which: { candidate: this.formula.candidate(experts) } });
     const best = this.run.best;
     if (this.canTake && this.exportId) asked.push({ id: "merge", which: { id: this.exportId } });
-    else if (best && rowOf(best.candidate)?.length === this.columns.length) asked.push({ id: "merge", which: { candidate: best.candidate } });
-    asked.push({ id: "average", which: { candidate: { kind: "coefficients", values: averageRow(this.columns, experts) } } });
+    else if (best && rowOf(best.candidate)?.length === this.held.columns.length) asked.push({ id: "merge", which: { candidate: best.candidate } });
+    asked.push({ id: "average", which: { candidate: { kind: "coefficients", values: averageRow(this.held.columns, experts) } } });
     for (const id of ["base", ...experts]) asked.push({ id, which: { id } });
     return asked;
   }
 
   /** The models of a recipe are there; says which columns coefficients are over. */
   async #ready(recipe: Recipe = this.settings.recipe): Promise<readonly string[]> {
-    if (this.#preparedFor === null || (!this.busy && this.#preparedFor !== recipe)) {
-      const prepared = await this.lab.prepare(recipe);
-      if (this.#preparedFor !== recipe) this.formula.forget();
-      this.#loaded(recipe, prepared.columns, prepared.device);
+    const { held } = this;
+    if (held.recipe === null || (!this.busy && held.recipe !== recipe)) {
+      if (!(await this.consent.ask(this.lab, recipe))) throw new LabError("cancelled", "Nothing was loaded.");
+      const before = held.recipe;
+      await held.load(this.lab, recipe);
+      if (before !== recipe) this.formula.forget();
     }
-    return this.columns;
+    return held.columns;
   }
 
   async #survey(): Promise<void> {
-    const { plane, own } = this;
-    if (!plane || own.columns.length === 0) return;
-    const { box } = swarmMap(plane, own.columns, own.experts, own.rows, 1000);
+    const { plane, current } = this;
+    if (!plane || current.columns.length === 0) return;
+    const { box } = swarmMap(plane, current.columns, current.experts, current.rows, 1000);
     await this.landscape.fill(this.lab, plane, box, PROBE_SAMPLES);
-    if (own === this.own && !this.axes && this.landscape.grid) this.#recorder?.landscape(this.landscape.grid, box);
+    if (current === this.current && !this.axes && this.landscape.grid) this.#recorder?.landscape(this.landscape.grid, box);
   }
 
-  #fail(problem: unknown): void {
+  #fail(problem: unknown, again: (() => void) | null = null): void {
     if (isLabError(problem, "cancelled")) return;
-    const tip = isLabError(problem) ? (s.error.tips[problem.code] ?? null) : null;
-    this.problem = { message: problem instanceof Error ? problem.message : String(problem), tip };
+    const code = isLabError(problem) ? problem.code : null;
+    const tip = code === null ? null : (s.error.tips[code] ?? null);
+    this.problem = { message: problem instanceof Error ? problem.message : String(problem), tip, again: code !== null && PASSING.includes(code) ? again : null };
   }
+}
+
+/** Of `zoo/family/name`; null: other models. */
+function familyOf({ base }: { readonly base?: { readonly model: string } | undefined }): string | null {
+  return /^zoo\/([^/]+)\//.exec(base?.model ?? "")?.[1] ?? null;
 }

@@ -51,15 +51,19 @@ export class Recorder {
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.save({
-      recorded: 1,
-      recipe: this.recipe,
-      events: [...this.#events],
-      report: this.#report,
-      landscape: this.#landscape,
-      savedAt: new Date().toISOString(),
-    });
+    this.save(this.told());
   }
+
+  told(): Recording {
+    return { recorded: 1, recipe: this.recipe, events: [...this.#events], report: this.#report, landscape: this.#landscape, savedAt: new Date().toISOString() };
+  }
+}
+
+/** A recorded run that lies beside the page; null where there is none to be read. */
+export async function readRecording(address: string): Promise<Recording | null> {
+  const answer = await fetch(address).catch(() => null);
+  const story: unknown = answer?.ok ? await answer.json().catch(() => null) : null;
+  return isRecording(story) ? story : null;
 }
 
 /** Rows a search can be told again, so that it goes on after them. */

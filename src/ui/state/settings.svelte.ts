@@ -5,6 +5,7 @@
 import { parseRecipe, type Recipe, type RecipeInput, type ZooFamily } from "../../index.ts";
 
 export type Run = Recipe["runs"][number];
+type Metric = NonNullable<NonNullable<RecipeInput["tasks"]>[number]["metric"]>;
 export type Swarm = Extract<Run, { method: "pso_merging" }>;
 type Start = Swarm["start"][number];
 export type Sparsified = Extract<Start, { sparsified_experts: unknown }>["sparsified_experts"];
@@ -111,7 +112,7 @@ function without(recipe: Recipe, left: readonly string[]): Recipe {
   return {
     ...recipe,
     experts,
-    tasks: recipe.tasks.filter((task) => typeof task.head !== "string" || !left.includes(task.head)),
+    tasks: recipe.tasks.filter((task) => !left.includes(task.head ?? task.id)),
     // Random search's own default reach depends on how many experts there are.
     runs: recipe.runs.map((run) => (run.method === "random" && run.high === reach ? { ...run, high: 2 / experts.length } : run)),
   };
@@ -136,8 +137,9 @@ export function recipeOf(family: ZooFamily): RecipeInput {
     title: family.title,
     base: { model: family.base.model },
     experts: family.experts.map(({ id, model }) => ({ id, model })),
-    tasks: family.tasks.map(({ id, head, source }) => ({ id, head, source, metric: "accuracy", optimise: 50, test: 500 })),
-    fitness: { measure: "log_likelihood" },
+    tasks: family.tasks.map(({ id, head, source, metric }) => ({ id, ...(head === undefined ? {} : { head }), source, ...(metric === undefined ? {} : { metric: metric as Metric }), optimise: 50, test: 500 })),
+    // Classes have a log-likelihood each; what is generated is right or not.
+    fitness: { measure: family.tasks.every(({ head }) => head !== undefined) ? "log_likelihood" : "metric" },
     runs: [{ id: "pso", method: "pso_merging" }],
     compare: [
       { id: "average", method: "linear" },

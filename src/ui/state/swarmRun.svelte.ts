@@ -3,6 +3,7 @@
  * Arrays are replaced, never mutated.
  */
 import type { DeviceInfo, LabEvent, ModelCard, Phase, Plane, Report, TaskCard, TraceRow } from "../../index.ts";
+import { Arrivals } from "./arrivals.svelte.ts";
 
 export type RunStatus = "idle" | "loading" | "running" | "paused" | "done" | "failed";
 type Of<T extends LabEvent["type"]> = Extract<LabEvent, { type: T }>;
@@ -13,14 +14,8 @@ export interface Tested {
   readonly interval: readonly [number, number] | null;
 }
 
-export interface Loading {
-  readonly file: string;
-  readonly state: Of<"loading">["state"];
-  readonly loaded: number;
-  readonly total: number;
-}
-
 export class SwarmRun {
+  readonly arrivals = new Arrivals();
   status = $state<RunStatus>("idle");
   phase = $state<Phase | null>(null);
   device = $state.raw<DeviceInfo | null>(null);
@@ -29,7 +24,6 @@ export class SwarmRun {
   columns = $state.raw<readonly string[]>([]);
   plane = $state.raw<Plane | null>(null);
   plan = $state.raw<Of<"loaded">["plan"]>([]);
-  files = $state.raw<readonly Loading[]>([]);
   allRows = $state.raw<readonly TraceRow[]>([]);
   proposed = $state.raw<Of<"proposed"> | null>(null);
   steps = $state.raw<readonly Of<"step">[]>([]);
@@ -52,12 +46,11 @@ export class SwarmRun {
   experts = $derived(this.models.filter((m) => m.role === "expert").map((m) => m.id));
   diverged = $derived(this.rows.filter((row) => row.diverged).length);
   live = $derived(this.status === "loading" || this.status === "running" || this.status === "paused");
-  loadedBytes = $derived(this.files.reduce((sum, f) => sum + f.loaded, 0));
-  totalBytes = $derived(this.files.reduce((sum, f) => sum + f.total, 0));
   /** Best fitness of every other run so far: lines beside the comparisons. */
   rivals = $derived(rivalsOf(this.allRows.filter((row) => row.run !== this.shown && this.plan.some((p) => p.run === row.run))));
 
   apply = (event: LabEvent): void => {
+    this.arrivals.apply(event);
     switch (event.type) {
       case "phase":
         this.phase = event.phase;
@@ -66,7 +59,6 @@ export class SwarmRun {
         break;
       case "loading":
         if (this.status === "idle") this.status = "loading";
-        this.files = [...this.files.filter((f) => f.file !== event.file), event];
         break;
       case "loaded":
         this.device = event.device;

@@ -1,13 +1,20 @@
-/** What base, experts, average and merge say to one drawing: one question at a time, the newest drawing wins. */
-import type { Answer, Lab, Which } from "../../index.ts";
+/** What base, experts, average and merge say to one drawing or text: one question at a time, the newest wins. */
+import { LabError, type Answer, type Lab, type Which } from "../../index.ts";
 
 export interface Asked {
   readonly id: string;
   readonly which: Which;
 }
 
+export type Question =
+  /** `28 × 28` grey. */
+  | { readonly image: Uint8Array }
+  | { readonly prompt: string; readonly pair?: string };
+
+type Asks = Pick<Lab, "predict" | "ask">;
+
 export class TryIt {
-  image = $state.raw<Uint8Array | null>(null);
+  question = $state.raw<Question | null>(null);
   /** By the id that was asked. */
   answers = $state.raw<Readonly<Record<string, Answer>>>({});
   task = $state<string | null>(null);
@@ -15,24 +22,40 @@ export class TryIt {
   problem = $state<string | null>(null);
   #waiting: (() => Promise<void>) | null = null;
 
+  image = $derived(this.question && "image" in this.question ? this.question.image : null);
+
   /** `ready` loads the models first when nobody has yet. */
-  ask(image: Uint8Array | null, lab: Pick<Lab, "predict">, ready: () => Promise<readonly Asked[]>): void {
-    this.image = image;
-    if (image === null) {
+  ask(question: Question | null, lab: Asks, ready: () => Promise<readonly Asked[]>): void {
+    this.question = question;
+    if (question === null) {
       this.#waiting = null;
       this.answers = {};
       return;
     }
     const task = this.task;
     this.#waiting = async () => {
-      // One model a question: answers appear as they come, and a newer drawing need not wait for all of them.
+      // One model a question: answers appear as they come, and a newer question need not wait for all of them.
       for (const { id, which } of await ready()) {
-        if (this.#waiting !== null || this.image === null) return;
-        const [answer] = await lab.predict(image, [which], task);
-        if (answer && this.image !== null) this.answers = { ...this.answers, [id]: answer };
+        if (this.#waiting !== null || this.question === null) return;
+        const [answer] = "image" in question ? await lab.predict(question.image, [which], task) : await lab.ask(question, [which], task);
+        if (answer && this.question !== null) this.answers = { ...this.answers, [id]: answer };
       }
     };
     if (!this.busy) void this.#work();
+  }
+
+  /** The same question to weights that changed. */
+  again(lab: Asks, ready: () => Promise<readonly Asked[]>): void {
+    if (this.question) this.ask(this.question, lab, ready);
+  }
+
+  /** Other models: nothing of what was asked holds. */
+  forget(task: string | null): void {
+    this.#waiting = null;
+    this.question = null;
+    this.answers = {};
+    this.problem = null;
+    this.task = task;
   }
 
   async #work(): Promise<void> {
@@ -42,7 +65,8 @@ export class TryIt {
         await next();
         this.problem = null;
       } catch (problem) {
-        this.problem = problem instanceof Error ? problem.message : String(problem);
+        const refused = problem instanceof LabError && problem.code === "cancelled";
+        this.problem = refused ? null : problem instanceof Error ? problem.message : String(problem);
       }
     }
     this.busy = false;
