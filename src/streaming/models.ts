@@ -2,6 +2,7 @@
 import type { CheckpointReader } from "../checkpoint/lora/adapted.ts";
 import { openSafetensors } from "../checkpoint/safetensors/open.ts";
 import { LabError } from "../lib/error.ts";
+import { parsePythonJson } from "../lib/pythonJson.ts";
 import type { MergeRun } from "../methods/runs.ts";
 import { READ } from "../recipe/plan/files.ts";
 import { modelsOf } from "../recipe/plan/plan.ts";
@@ -31,7 +32,7 @@ export interface StreamedModels {
   readonly models: readonly StreamedModel[];
   /** The model of `tokenizer_source` where that is none of them. */
   readonly foreign: { readonly reference: string; readonly folder: ModelFolder; readonly tokenizer: Tokenizer } | null;
-  /** Texts of tokenizer files, by model id or reference, as far as the recipe changes them. */
+  /** Texts of config.json, and of tokenizer files where the recipe changes them, by model id or reference. */
   readonly texts: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
@@ -44,15 +45,16 @@ export async function openModels(recipe: Recipe, run: MergeRun, options: OpenOpt
     const told = await options.hub.folder(reference);
     const [plain, added] = told.adapter ? parted(reference) : [reference, null];
     const folder = await openFolder(plain, options);
-    if (changes) texts.set(id, await tokenizerTexts(folder));
-    const [checkpoint, config] = await Promise.all([openSafetensors(sourcesOf(folder, options), { model: plain }), configOf(folder)]);
+    texts.set(id, await textsOf(folder, changes ? ["config.json", ...READ] : ["config.json"]));
+    const checkpoint = await openSafetensors(sourcesOf(folder, options), { model: plain });
+    const config = configOf(folder, texts.get(id)?.get("config.json"));
     const adapter = added === null ? null : await openAdapted(checkpoint, await openFolder(added, options), { base: plain, options });
     const { tensors } = adapter ?? checkpoint;
     return { id, folder, checkpoint, adapter, header: { id, tensors, config, tokenizer: changes ? tokenizerOf(folder, texts.get(id)) : null } };
   }));
   const source = recipe.tokenizer?.source ?? recipe.tokenizer_source;
   const foreign = source !== undefined && source.includes("/") ? await openForeign(source, options) : null;
-  if (foreign && source !== undefined) texts.set(source, await tokenizerTexts(foreign.folder));
+  if (foreign && source !== undefined) texts.set(source, await textsOf(foreign.folder, READ));
   return { models, foreign, texts };
 }
 
@@ -68,20 +70,21 @@ function parted(reference: string): [string, string] {
   return [reference.slice(0, plus), reference.slice(plus + 1)];
 }
 
-async function configOf(folder: ModelFolder): Promise<Record<string, unknown> | null> {
-  if (!folder.has("config.json")) return null;
-  const text = await folder.text("config.json");
+function configOf({ reference }: ModelFolder, text: string | undefined): Record<string, unknown> | null {
+  if (text === undefined) return null;
+  const file = `${reference}/config.json`;
   try {
-    const config: unknown = JSON.parse(text);
+    const config = parsePythonJson(text).value;
     if (typeof config === "object" && config !== null && !Array.isArray(config)) return config as Record<string, unknown>;
   } catch (cause) {
-    throw new LabError("bad-safetensors", `${folder.reference}/config.json is not JSON. Download it again.`, { cause, details: { file: `${folder.reference}/config.json` } });
+    throw new LabError("bad-safetensors", `${file} is not JSON. Download it again.`, { cause, details: { file } });
   }
-  throw new LabError("bad-safetensors", `${folder.reference}/config.json holds no configuration. Download it again.`, { details: { file: `${folder.reference}/config.json` } });
+  throw new LabError("bad-safetensors", `${file} holds no configuration. Download it again.`, { details: { file } });
 }
 
-async function tokenizerTexts(folder: ModelFolder): Promise<Map<string, string>> {
-  const there = READ.filter((name) => folder.has(name));
+/** Those of the files that it has. */
+async function textsOf(folder: ModelFolder, names: readonly string[]): Promise<Map<string, string>> {
+  const there = names.filter((name) => folder.has(name));
   return new Map(await Promise.all(there.map(async (name) => [name, await folder.text(name)] as const)));
 }
 
@@ -93,7 +96,7 @@ function tokenizerOf({ reference }: ModelFolder, texts: ReadonlyMap<string, stri
 async function openForeign(reference: string, options: OpenOptions): Promise<NonNullable<StreamedModels["foreign"]>> {
   const told = await options.hub.folder(reference);
   const folder = await openFolder(told.adapter ? parted(reference)[0] : reference, options);
-  const tokenizer = tokenizerOf(folder, await tokenizerTexts(folder));
+  const tokenizer = tokenizerOf(folder, await textsOf(folder, READ));
   if (!tokenizer) throw new LabError("not-found", `${reference}, which tokenizer_source names, has no tokenizer.json.`, { details: { reference } });
   return { reference, folder, tokenizer };
 }

@@ -1,4 +1,5 @@
 /** Files beside the weights: what is copied from the donor (or from whoever gives the tokenizer), and what is written anew. */
+import { parsePythonJson, pythonJsonText } from "../../lib/pythonJson.ts";
 import type { Recipe } from "../schema.ts";
 import { commonest, namedTemplates } from "./templates.ts";
 import type { MergePlan } from "./types.ts";
@@ -24,26 +25,28 @@ export interface ResultFiles {
   readonly copied: readonly { readonly from: string; readonly path: string }[];
 }
 
-/** `has`: names of the small files of a model; `text`: those of `READ` it has, parsed nowhere before. Models by id, as in the plan. */
+/** `has`: names of the small files of a model; `text`: config.json and those of `READ`, parsed nowhere before. Models by id, as in the plan. */
 export function resultFiles(plan: MergePlan, recipe: Recipe, has: (model: string) => ReadonlySet<string>, text: (model: string, name: string) => string | null): ResultFiles {
   const { donor, tokenizer, tokenizerFrom } = plan;
   const written = new Map<string, string>();
-  if (plan.config !== null) written.set("config.json", json(plan.config));
+  const configText = text(tokenizerFrom, "tokenizer_config.json");
+  if (plan.config !== null) written.set("config.json", jsonLike(plan.config, text(donor, "config.json")));
   const same = tokenizer === null || equal(tokenizer.raw, parsed(text(tokenizerFrom, "tokenizer.json")));
   if (!same) {
     written.set("tokenizer.json", json(tokenizer.raw));
-    const config = parsed(text(tokenizerFrom, "tokenizer_config.json"));
+    const config = parsed(configText);
     const decoder = config?.added_tokens_decoder;
     if (config !== null && typeof decoder === "object" && decoder !== null) {
       const entries = tokenizer.added.map(({ id, ...rest }) => [String(id), rest]);
-      written.set("tokenizer_config.json", json({ ...config, added_tokens_decoder: Object.fromEntries(entries) as unknown }));
+      written.set("tokenizer_config.json", jsonLike({ ...config, added_tokens_decoder: Object.fromEntries(entries) as unknown }, configText));
     }
   }
   const template = templateOf(recipe, plan, text);
   if (template !== null) {
     written.set("chat_template.jinja", template);
-    const config = parsed(written.get("tokenizer_config.json") ?? text(tokenizerFrom, "tokenizer_config.json"));
-    if (config !== null && "chat_template" in config) written.set("tokenizer_config.json", json({ ...config, chat_template: template }));
+    const before = written.get("tokenizer_config.json") ?? configText;
+    const config = parsed(before);
+    if (config !== null && "chat_template" in config) written.set("tokenizer_config.json", jsonLike({ ...config, chat_template: template }, before));
   }
   const left = new Set([...written.keys(), ...(same ? [] : SAYS_VOCABULARY), ...(template === null ? [] : ["chat_template.json"])]);
   const copies = (from: string, names: readonly string[]) => names.filter((name) => has(from).has(name) && !left.has(name)).map((path) => ({ from, path }));
@@ -64,12 +67,14 @@ function templateOf(recipe: Recipe, plan: MergePlan, text: (model: string, name:
 function parsed(text: string | null): Record<string, unknown> | null {
   if (text === null) return null;
   try {
-    const value: unknown = JSON.parse(text);
+    const { value } = parsePythonJson(text);
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null; // a broken file is copied as it is
   }
 }
 
+/** Numbers as `before` has them. */
+const jsonLike = (value: unknown, before: string | null) => pythonJsonText(value, before === null ? undefined : parsePythonJson(before).numbers);
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const equal = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
