@@ -148,7 +148,8 @@ class WritingEvaluators implements Evaluators {
   async score(weights: SlotWeights, jobs: readonly Job[], between: () => Promise<void>) {
     const scores: (SampleScores | null)[] = jobs.map(() => null);
     for (const [head, some] of this.#byHead(jobs)) {
-      await this.sounding.with(weights, head, async (voices) => {
+      const calls = some.reduce((sum, at) => sum + callsOf(jobs[at] as Job, this.loaded.batch), 0);
+      await this.sounding.with(weights, head, calls, async (voices) => {
         for (const at of some) {
           const { task, set, needs } = jobs[at] as Job;
           const speaker = readerOf(this.speakers, task);
@@ -165,9 +166,9 @@ class WritingEvaluators implements Evaluators {
     const { prompt } = asText(question);
     const said: Said[] = [];
     for (const task of tasks) {
-      const { maxNewTokens = 32 } = task.texts ?? {};
-      said.push(await this.sounding.with(weights, portOf(this.heads, task).head, async (voices) => {
-        const { texts } = await readerOf(this.speakers, task).generate(voices, [prompt], Math.max(16, maxNewTokens));
+      const most = Math.max(16, task.texts?.maxNewTokens ?? 0);
+      said.push(await this.sounding.with(weights, portOf(this.heads, task).head, most, async (voices) => {
+        const { texts } = await readerOf(this.speakers, task).generate(voices, [prompt], most);
         return { text: texts[0] ?? "" };
       }));
     }
@@ -183,6 +184,12 @@ class WritingEvaluators implements Evaluators {
     });
     return groups;
   }
+}
+
+/** A batch of texts is written in as many runs as it may have tokens, or weighed in about two. */
+function callsOf({ task, set, needs }: Job, batch: number): number {
+  const written = (task.texts?.kind === "generation" || task.texts?.kind === "code") && needs.metric;
+  return Math.ceil(set.count / batch) * (written ? (task.texts?.maxNewTokens ?? 1) : 2);
 }
 
 function textsOf(task: LoadedTask, set: SampleSet): { set: TextSet; task: TextTask } {

@@ -35,6 +35,11 @@ export async function exportModel({ subject, bench, recipe, loaded, hub, safeten
     }
     const files: { path: string; bytes: Uint8Array }[] = [];
     for (const { path } of model.files) if (goesAlong(path)) files.push({ path, bytes: await hub.file(model.handle, path) });
+    // An expert that is only weights has the base's tokenizer and preprocessor.
+    const [base] = models;
+    for (const { path } of base.model.files) {
+      if (goesAlong(path) && !files.some((file) => file.path === path)) files.push({ path, bytes: await hub.file(base.model.handle, path) });
+    }
     heads.push({ model: id, tasks: tasks.filter(({ head }) => head === id).map((task) => task.id), tensors, files });
   }
   const { handle } = models[0].model;

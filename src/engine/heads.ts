@@ -3,6 +3,7 @@ import { quicken } from "../checkpoint/onnx/quicken.ts";
 import { joinedGraph, joinedOutput, type TaskHead } from "../export/join.ts";
 import type { Port } from "../fitness/evaluator.ts";
 import { cpuTensor, type Feeds } from "../fitness/runtime.ts";
+import { writes } from "./evaluators.ts";
 import type { Hub, Loaded } from "./loading.ts";
 
 export interface Heads {
@@ -26,12 +27,14 @@ export async function loadHeads({ alignment, models, tasks }: Loaded, hub: Hub):
   const sizes = [...tensors.values()].flat().reduce((sum, { length }) => sum + length, 0);
   const alike = new Set(tasks.map(({ head }) => JSON.stringify(models.find(({ id }) => id === head)?.model.preprocessor))).size === 1;
   const none: Feeds = {};
+  const feeds = new Map([...tensors].map(([id, arrays]) => [id, feedsOf(alignment, id, arrays)]));
+  const fed = new Map(tasks.map(({ id, head }): [string, Port] => [id, { head: alignment.heads.length > 0 ? (feeds.get(head) ?? none) : none, output }]));
+  if (writes(tasks)) return { graph: alignment.graph, ports: fed }; // its graphs are loaded apart
   if (alignment.heads.length > 0 && tasks.length > 1 && alike && sizes <= SMALL * alignment.space.length) {
     const heads = tasks.map(({ id, head }): TaskHead => ({ task: id, model: head, tensors: tensors.get(head) ?? [] }));
     return { graph: quicken(joinedGraph(alignment, heads)), ports: new Map(tasks.map(({ id }) => [id, { head: none, output: joinedOutput(output, id) }])) };
   }
-  const feeds = new Map([...tensors].map(([id, arrays]) => [id, feedsOf(alignment, id, arrays)]));
-  return { graph: quicken(alignment.graph), ports: new Map(tasks.map(({ id, head }) => [id, { head: alignment.heads.length > 0 ? (feeds.get(head) ?? none) : none, output }])) };
+  return { graph: quicken(alignment.graph), ports: fed };
 }
 
 function feedsOf(alignment: Loaded["alignment"], id: string, arrays: readonly Float32Array[]): Feeds {

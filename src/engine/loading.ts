@@ -1,6 +1,6 @@
 /** From a recipe to loaded models, one space and the samples of every task. Nothing touches the GPU yet. */
 import type { Alignment } from "../checkpoint/types.ts";
-import { drawSamples } from "../fitness/draw.ts";
+import { drawSamples, rowsFor } from "../fitness/draw.ts";
 import { pixelValues } from "../fitness/images.ts";
 import type { PictureSet, SampleSet, TextTask } from "../fitness/types.ts";
 import { loadTextTask } from "../fitness/tasks/load.ts";
@@ -53,7 +53,7 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
     models.map(({ id, model }) => ({ id, skeleton: model.skeleton, config: model.config })),
     { baseId: "base", names: models.find(({ model }) => model.names)?.model.names ?? null },
   );
-  const sources = await Promise.all(recipe.tasks.map((task) => hub.samples(task.source, onProgress, wantedOf(task))));
+  const sources = await Promise.all(recipe.tasks.map((task) => hub.samples(task.source, onProgress, rowsFor(task), recipe.seeds.samples)));
   const said = new Set<string>(); // a full disk is one piece of news, not one a file
   for (const warning of [...models.map(({ model }) => model), ...sources].flatMap(({ warnings }) => warnings ?? [])) {
     if (!said.has(warning.code)) emit({ type: "warning", ...warning });
@@ -97,11 +97,6 @@ function checkDigests(id: string, model: LoadedModel, wanted: Record<string, str
     const got = file ? `is ${file.sha256?.slice(0, 12) ?? "not digested"}…` : "is not there";
     throw new LabError("digest-mismatch", `${path} of ${id} (${model.ref}) ${got}, but the recipe was made with ${sha256.slice(0, 12)}…. Take the same file, or leave sha256 out of the recipe.`);
   }
-}
-
-/** Samples that a task takes on all sides, where it says how many. */
-function wantedOf({ optimise, validate, test }: RecipeTask): number {
-  return [optimise, validate, test].reduce<number>((sum, side) => sum + (typeof side === "number" ? side : side.length), 0);
 }
 
 function loadTask(recipe: Recipe, task: RecipeTask, source: LoadedSamples, models: Loaded["models"], alignment: Alignment, emit: (event: LabEvent) => void): LoadedTask {

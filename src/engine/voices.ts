@@ -1,6 +1,7 @@
 /**
- * The graphs of models that write text, made ready to speak with a candidate's weights. Without a GPU the runtime copies fed weights at
- * every token, so there a candidate is baked into sessions of its own for as long as it is scored; on a GPU its buffers are fed.
+ * The graphs of models that write text, made ready to speak with a candidate's weights. On a GPU its buffers are fed. Without one the runtime
+ * copies fed weights at every token: where that will cost more than it takes to make sessions of the candidate's own, it is baked into such
+ * for as long as it is scored.
  */
 import { type Template, templateOf } from "../checkpoint/onnx/template.ts";
 import { widen } from "../checkpoint/onnx/widen.ts";
@@ -18,6 +19,8 @@ export interface SlotWeights {
 
 /** A file this large is not made: the runtime's memory ends at 4 GiB, and it holds a model twice while it is loaded. */
 const BAKED_BYTES = 1.5e9;
+/** Calls whose copies are worth a session: 1.5 s to optimise a graph and three passes over its weights, against one pass a call at 3 GB/s. Numbers, not a stopwatch: the same recipe always takes the same way. */
+const bakes = (bytes: number, calls: number): boolean => bytes <= BAKED_BYTES && calls * bytes > 4.5e9 + 9 * bytes;
 
 export class Sounding {
   readonly #alignment: Alignment;
@@ -26,19 +29,19 @@ export class Sounding {
   /** By shapes of the head's tensors. */
   readonly #templates = new Map<string, readonly Template[]>();
   #fed: readonly RuntimeSession[] | null = null;
-  readonly #bakes: boolean;
+  /** Of the largest graph's weights. */
+  readonly #bytes: number;
 
   constructor(alignment: Alignment, runtime: Runtime, halves: boolean) {
     this.#alignment = alignment;
     this.#runtime = runtime;
     this.#graphs = alignment.graphs.map((graph) => ({ graph, bytes: halves ? graph.bytes : widen(graph.bytes), segments: usedBy(alignment, graph) }));
-    const largest = Math.max(...this.#graphs.map(({ segments }) => 4 * segments.reduce((sum, i) => sum + (alignment.space.segments[i]?.length ?? 0), 0)));
-    this.#bakes = runtime.provider === "wasm" && largest <= BAKED_BYTES;
+    this.#bytes = Math.max(...this.#graphs.map(({ segments }) => 4 * segments.reduce((sum, i) => sum + (alignment.space.segments[i]?.length ?? 0), 0)));
   }
 
-  /** Sessions of the candidate for the length of `work`. `head`: tensors of the head that speaks, by input. */
-  async with<T>(weights: SlotWeights, head: Feeds, work: (voices: Voices) => Promise<T>): Promise<T> {
-    if (!this.#bakes) return work(this.#together(await this.#sessions(), (graph, session) => this.#voice(session, graph, weights, head)));
+  /** Sessions of the candidate for the length of `work`. `head`: tensors of the head that speaks, by input; `calls`: runs of a graph that are to be expected. */
+  async with<T>(weights: SlotWeights, head: Feeds, calls: number, work: (voices: Voices) => Promise<T>): Promise<T> {
+    if (this.#runtime.provider === "webgpu" || !bakes(this.#bytes, calls)) return work(this.#together(await this.#sessions(), (graph, session) => this.#voice(session, graph, weights, head)));
     const own = await this.#baked(weights, head);
     try {
       return await work(this.#together(own, (_, session) => ({ session, weights: () => ({}) })));

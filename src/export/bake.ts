@@ -63,10 +63,17 @@ export function headFills(alignment: Alignment, model: string, tensors: readonly
   );
 }
 
+/** A model in one file. */
 export function bake(alignment: Alignment, fills: Fills, options: BakeOptions): OnnxOut {
-  const { model, graph } = open(alignment.graph);
-  closeSizes(graph, fills);
-  return finish(model, graph, fills, options);
+  return bakeGraph(alignment.graph, fills, options);
+}
+
+/** One graph of a model, with those of `fills` that it takes. */
+export function bakeGraph(bytes: Uint8Array, fills: Fills, options: BakeOptions): OnnxOut {
+  const { model, graph } = open(bytes);
+  const own = new Map([...fills].filter(([name]) => graph.input.some((info) => info.name === name)));
+  closeSizes(graph, own);
+  return finish(model, graph, own, options);
 }
 
 export function open(bytes: Uint8Array): { model: ModelProto; graph: GraphProto } {

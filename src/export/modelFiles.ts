@@ -3,10 +3,10 @@
  * it is asked for, so that transformers.js and transformers both load it by from_pretrained. Where tasks have
  * heads of their own, one such folder a head, and beside them the joint graph in `onnx/model.onnx`.
  */
-import type { Alignment } from "../checkpoint/types.ts";
+import type { Alignment, LiftedGraph } from "../checkpoint/types.ts";
 import { sha256 } from "../lib/bytes.ts";
 import { LabError } from "../lib/error.ts";
-import { bake, fillsOf, type OnnxOut, type StoredAs } from "./bake.ts";
+import { bakeGraph, fillsOf, type OnnxOut, type StoredAs } from "./bake.ts";
 import { joinHeads } from "./join.ts";
 import { type BaseCheckpoint, safetensorsFiles } from "./safetensors.ts";
 
@@ -41,7 +41,7 @@ export interface MergedModel {
 
 /** Files of a source that belong to a merged model as well (weights and samples do not). */
 export const goesAlong = (path: string): boolean =>
-  /^(config|preprocessor_config|processor_config|image_processor|tokenizer|tokenizer_config|special_tokens_map|generation_config|added_tokens|vocab)\.json$|^(merges|vocab)\.txt$|^(LICENSE|NOTICE)(\.\w+)?$/.test(path);
+  /^(config|preprocessor_config|processor_config|image_processor|tokenizer|tokenizer_config|special_tokens_map|generation_config|added_tokens|vocab)\.json$|^(merges|vocab)\.txt$|^chat_template\.(jinja|json)$|^(LICENSE|NOTICE)(\.\w+)?$/.test(path);
 
 export async function modelFiles({ alignment, weights, heads, dtype, checkpoint }: MergedModel): Promise<OutFile[]> {
   const files: { path: string; bytes: Uint8Array }[] = [];
@@ -53,18 +53,24 @@ export async function modelFiles({ alignment, weights, heads, dtype, checkpoint 
       if (goesAlong(path)) files.push({ path: folder + path, bytes: path === "config.json" ? trueConfig(bytes, stored) : bytes });
     }
     const fills = fillsOf(alignment, weights, shared ? undefined : head);
-    files.push(...onnxFiles(`${folder}onnx/`, bake(alignment, fills, { dtype })));
+    for (const { role, bytes } of alignment.graphs) {
+      const stem = STEMS[role];
+      files.push(...onnxFiles(`${folder}onnx/${stem}`, bakeGraph(bytes, fills, { dtype, dataFile: `${stem}.onnx_data` })));
+    }
     if (!checkpoint) continue;
     for (const { path, bytes } of await safetensorsFiles(alignment, checkpoint.base, fills, checkpoint.of, dtype)) files.push({ path: folder + path, bytes });
   }
   const tasks = heads.flatMap(({ model, tensors, tasks: ids }) => ids.map((task) => ({ task, model, tensors })));
-  if (!shared && tasks.length) files.push(...onnxFiles("onnx/", joinHeads(alignment, weights, tasks, { dtype })));
+  if (!shared && tasks.length && alignment.graphs.length === 1) files.push(...onnxFiles("onnx/model", joinHeads(alignment, weights, tasks, { dtype })));
   return Promise.all(files.map(async (file) => ({ ...file, sha256: await sha256(file.bytes) })));
 }
 
-function onnxFiles(folder: string, { model, data }: OnnxOut): { path: string; bytes: Uint8Array }[] {
-  const files = [{ path: `${folder}model.onnx`, bytes: model as Uint8Array }];
-  if (data.length) files.push({ path: `${folder}model.onnx_data`, bytes: whole(data) });
+/** Names that transformers.js, and optimum in Python, look for. */
+const STEMS: Readonly<Record<LiftedGraph["role"], string>> = { model: "model", encoder: "encoder_model", decoder: "decoder_model_merged" };
+
+function onnxFiles(stem: string, { model, data }: OnnxOut): { path: string; bytes: Uint8Array }[] {
+  const files = [{ path: `${stem}.onnx`, bytes: model as Uint8Array }];
+  if (data.length) files.push({ path: `${stem}.onnx_data`, bytes: whole(data) });
   return files;
 }
 

@@ -16,6 +16,11 @@ export interface FoundTensor {
 /** Slots whose floats say how to resize, not what was learnt: the runtime wants them constant. */
 const shapeLike: Readonly<Record<string, readonly number[]>> = { Resize: [1, 2], Upsample: [1] };
 
+/** Operators whose single numbers are the rules of the graph (what a mask is filled with, an exponent, a bound), not what was learnt. */
+const ruled = new Set(["Where", "Pow", "Clip", "Max", "Min", "Mod", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Range", "Pad", "ConstantOfShape"]);
+
+const isSingle = ({ dims }: TensorProto): boolean => dims.every((size) => size === 1n);
+
 export const constantTensor = (node: NodeProto): TensorProto | undefined =>
   node.opType === "Constant" && !node.domain ? node.attribute.find((a) => a.name === "value")?.t : undefined;
 
@@ -31,11 +36,12 @@ export function bodiesOf(node: NodeProto): { name: string; graph: GraphProto }[]
 
 export function listTensors(graph: GraphProto): FoundTensor[] {
   const constants = new Set<string>();
-  collectShapeLike(graph, constants);
+  const rules = new Set<string>();
+  collectConstants(graph, constants, rules);
   const found: FoundTensor[] = [];
   let weights = 0;
   const add = (tensor: TensorProto, name: string): void => {
-    const isWeight = tensor.dims.length > 0 && !tensor.dims.includes(0n) && floatTypeOf(tensor) !== null && !constants.has(name);
+    const isWeight = tensor.dims.length > 0 && !tensor.dims.includes(0n) && floatTypeOf(tensor) !== null && !constants.has(name) && !(isSingle(tensor) && rules.has(name));
     found.push({ tensor, name, weight: isWeight ? weights++ : null });
   };
   const walk = (g: GraphProto): void => {
@@ -50,10 +56,11 @@ export function listTensors(graph: GraphProto): FoundTensor[] {
   return found;
 }
 
-function collectShapeLike(graph: GraphProto, names: Set<string>): void {
+function collectConstants(graph: GraphProto, names: Set<string>, rules: Set<string>): void {
   for (const node of graph.node) {
     for (const slot of shapeLike[node.opType ?? ""] ?? []) if (node.input[slot]) names.add(node.input[slot]);
-    for (const body of bodiesOf(node)) collectShapeLike(body.graph, names);
+    if (ruled.has(node.opType ?? "")) for (const name of node.input) rules.add(name);
+    for (const body of bodiesOf(node)) collectConstants(body.graph, names, rules);
   }
 }
 

@@ -57,7 +57,8 @@ export class Tokens {
   /** Up to the first token that ends a text. */
   decode(ids: readonly number[]): string {
     const end = ids.findIndex((id) => this.ends.has(id));
-    return this.#tokenizer.decode(end === -1 ? [...ids] : ids.slice(0, end), { skip_special_tokens: true });
+    const said = end === -1 ? [...ids] : ids.slice(0, end);
+    return said.length === 0 ? "" : this.#tokenizer.decode(said, { skip_special_tokens: true });
   }
 }
 
