@@ -1,8 +1,9 @@
 /** What no single field can know: names that must differ, names that must exist, numbers that make no sense together. */
+import { KINDS } from "../fitness/tasks/kinds.ts";
 import { metricOf } from "../fitness/metrics/table.ts";
 import { isSearch, planOf } from "../search/searches.ts";
 import { mergeOf, runOf } from "../search/starts.ts";
-import { figure, suggestion } from "../lib/words.ts";
+import { figure, list, suggestion } from "../lib/words.ts";
 import { checkFolderMerge, checkMerge, checkVocabulary } from "./checkMerge.ts";
 import type { Recipe, RecipeComparison, RecipeRun } from "./schema.ts";
 
@@ -59,7 +60,14 @@ function checkTask(recipe: Recipe, i: number, problems: string[]): void {
   if (task.head !== undefined && task.head !== "base" && !heads.includes(task.head)) {
     problems.push(`tasks.${i}.head names ${task.head}, which is no expert${suggestion(task.head, heads)}`);
   }
+  if (task.kind !== undefined && task.metric !== undefined && !KINDS[task.kind].metrics.includes(task.metric)) {
+    problems.push(`tasks.${i}.metric is ${task.metric}, which does not measure ${task.kind}; there are ${list(KINDS[task.kind].metrics)}.`);
+  }
+  if (task.few_shot_by !== undefined && typeof task.few_shot === "object") problems.push(`tasks.${i}.few_shot_by belongs to a number of examples, but few_shot lists them; leave it out.`);
   const told = task.measure ?? recipe.fitness.measure;
+  if (told === "log_likelihood" && task.kind === "code") {
+    problems.push(`tasks.${i} is measured by log_likelihood, but code is right when its tests pass, however likely it is; set tasks.${i}.measure to metric.`);
+  }
   if (told === "log_likelihood" && metricOf(task).labels === "numbers") {
     problems.push(`tasks.${i} is measured by log_likelihood, but ${task.metric ?? "its metric"} scores numbers, which have none; set tasks.${i}.measure to metric.`);
   }

@@ -4,6 +4,7 @@ import { methodSpec } from "../methods/fields.ts";
 import { isInert, type MergeRun, parameterOf } from "../methods/runs.ts";
 import { mergeOf, rescalingOf, runOf } from "../search/starts.ts";
 import { show } from "../lib/words.ts";
+import { spellOutTask } from "./tasks.ts";
 
 /** `method: …, parameters: {…}` in place of `runs` becomes one run; `$schema` is for editors and goes. */
 export function expand(written: unknown, problems: string[]): unknown {
@@ -40,7 +41,9 @@ export function spellOut(draft: Draft, problems: string[]): Recipe | null {
   const baseless = draft.base === undefined;
   // Whose config and tokenizer the result has, where there is no base.
   const base = draft.base ?? { model: first?.model ?? "" };
-  const recipe: Recipe = { ...draft, base };
+  const tasks = draft.tasks.map((task, i) => spellOutTask(task, `tasks.${i}`, problems));
+  if (tasks.includes(null)) return null;
+  const recipe: Recipe = { ...draft, base, tasks: tasks.filter((task) => task !== null) };
   const merge = <R extends MergeRun>(run: R): R => ({ ...spellOutMerge(run), ...(baseless && run.base_model === undefined ? { base_model: null } : {}) });
   const runs = recipe.runs.map((run) => {
     if (run.method === "pso_merging") return { ...run, start: run.start.map((start) => longStart(start)) };

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { csv } from "../lib/csv.ts";
 import { LabError } from "../lib/error.ts";
+import { spellOut } from "./complete.ts";
 import { sentences } from "./problems.ts";
 import { recipeSchema, type Recipe } from "./schema.ts";
 
@@ -139,8 +140,9 @@ export type Report = Omit<z.output<typeof reportSchema>, "recipe"> & { recipe: R
 /** Checks a report that comes from a file. */
 export function parseReport(input: unknown): Report {
   const parsed = reportSchema.safeParse(input, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  const problems = sentences(parsed.error).slice(0, 5);
+  const problems = parsed.success ? [] : sentences(parsed.error).slice(0, 5);
+  const recipe = parsed.success ? spellOut(parsed.data.recipe, problems) : null;
+  if (parsed.success && recipe !== null) return { ...parsed.data, recipe };
   throw new LabError("bad-arguments", `This is no report of Murmuration. ${problems.join(" ")}`, { details: { problems } });
 }
 

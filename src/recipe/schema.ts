@@ -12,7 +12,7 @@ import { BASE, EXPERT } from "./models.ts";
 import { plainJson } from "./plain.ts";
 import { sentences } from "./problems.ts";
 import { COMPARISON, RUN } from "./runs.ts";
-import { measure, TASK } from "./tasks.ts";
+import { measure, TASK, type Task } from "./tasks.ts";
 import { TOKENIZER, tokenizerSource } from "./tokenizer.ts";
 
 /** Version of the format; what a change of it means is in docs/recipe.md. */
@@ -65,7 +65,7 @@ export type Draft = z.output<typeof recipeSchema>;
 type FullInput = z.input<typeof recipeSchema>;
 
 /** A recipe with its defaults spelled out. */
-export type Recipe = Omit<Draft, "base"> & { base: NonNullable<Draft["base"]> };
+export type Recipe = Omit<Draft, "base" | "tasks"> & { base: NonNullable<Draft["base"]>; tasks: Task[] };
 /** What people write. */
 export type RecipeInput =
   | (FullInput & { $schema?: string })

@@ -3,6 +3,8 @@ import * as z from "zod";
 import { METRIC_NAMES, type MetricName } from "../fitness/metrics/table.ts";
 import { CLEANER_NAMES } from "../fitness/tasks/clean.ts";
 import { KIND_NAMES } from "../fitness/tasks/kinds.ts";
+import type { Preset } from "../fitness/tasks/presets/preset.ts";
+import { PRESET_NAMES, presetOf } from "../fitness/tasks/presets/table.ts";
 import { templateProblem } from "../fitness/tasks/template.ts";
 import { between, choice, count, fields, id, must } from "../lib/fields.ts";
 import { show, suggestion } from "../lib/words.ts";
@@ -49,7 +51,7 @@ const SOURCE = z.union(
   [
     reference(),
     fields({
-      dataset: reference().describe("Dataset on the Hub"),
+      dataset: z.string(must("must be owner/name")).regex(/^[\w.-]{1,96}\/[\w.-]{1,96}$/, must("must be owner/name")).optional().describe("Dataset on the Hub, owner/name; the preset's unless given"),
       config: text().optional().describe("Configuration of the dataset; its only or default one unless given"),
       split: text().optional().describe("Its split, as the Hub names it; the only one, test or validation unless given"),
       shots: text().optional().describe("Split that few-shot examples are taken from; the same unless given"),
@@ -63,7 +65,7 @@ const SOURCE = z.union(
 export const TASK = fields({
   id: id().describe("Name of the task in the report"),
   head: id().optional().describe("Expert whose head and preprocessing score it; left out where the model needs none"),
-  source: SOURCE.describe("Where its samples come from"),
+  source: SOURCE.optional().describe("Where its samples come from; may be left out where a preset names a dataset"),
   preset: z.string(must("must be text")).optional().describe("Name of a benchmark that the fields below are taken from where they are not given"),
   kind: choice(KIND_NAMES).optional().describe("What a task of texts asks for; what its source tells unless given"),
   columns: columns().optional().describe("What templates call a column: { \"text\": \"sentence\" } lets {{text}} stand for the column sentence"),
@@ -88,3 +90,34 @@ export const TASK = fields({
   test: samples().default(500).describe("Samples no search sees"),
   weight: between(0, 1_000_000).default(1).describe("Weight in the mean over tasks"),
 });
+
+/** As the schema gives it, before the preset is spelt out. */
+export type TaskDraft = z.output<typeof TASK>;
+type DraftSource = NonNullable<TaskDraft["source"]>;
+export type TaskSource = Exclude<DraftSource, object> | (Exclude<DraftSource, string> & { dataset: string });
+export type Task = Omit<TaskDraft, "source"> & { source: TaskSource };
+
+/** What a preset says is written down where the task does not say it, and the preset goes: a recipe means the same when presets change. */
+export function spellOutTask({ preset, ...written }: TaskDraft, path: string, problems: string[]): Task | null {
+  const known = preset === undefined ? null : presetOf(preset);
+  if (preset !== undefined && known === null) {
+    problems.push(`${path}.preset names ${show(preset)}, which there is not${suggestion(preset, PRESET_NAMES)}`);
+    return null;
+  }
+  const source = joined(written.source, known);
+  if (source === null) {
+    const what = typeof written.source === "object" ? "source.dataset is missing: it must be owner/name" : "source is missing: it must say where the samples come from";
+    problems.push(`${path}.${what}${known ? `, since ${preset} is in no dataset of the Hub` : ""}.`);
+    return null;
+  }
+  const given = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined)) as Omit<TaskDraft, "source" | "preset">;
+  return { ...(known?.fields as Partial<TaskDraft> | undefined), ...given, source };
+}
+
+/** The task's own source, its gaps filled by the preset's where both are datasets. */
+function joined(written: TaskDraft["source"], preset: Preset | null): TaskSource | null {
+  if (typeof written === "string") return written;
+  const dataset = written?.dataset ?? preset?.source?.dataset;
+  if (dataset === undefined) return null;
+  return { ...(written?.dataset === undefined || written.dataset === preset?.source?.dataset ? preset?.source : {}), ...written, dataset };
+}

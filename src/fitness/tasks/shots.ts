@@ -1,9 +1,9 @@
 /**
- * Few-shot examples: worked rows before each prompt. They come from samples on no side, never from test: of the optimise pool's fixed
- * order the last ones, while samples are taken from its beginning, so that no count changes which they are.
+ * Few-shot examples: worked rows before each prompt. Where the source has a split for them they are its first rows, as benchmarks do it. Else
+ * they come from samples on no side, never from test: of the optimise pool's fixed order the last ones, while samples are taken from its
+ * beginning, so that no count changes which they are.
  */
 import { LabError } from "../../lib/error.ts";
-import { SeededStream } from "../../lib/stream.ts";
 import type { RecipeTask } from "../../recipe/schema.ts";
 import type { LoadedRows } from "../../threads/hub.ts";
 import { spare, type Drawn, type Side } from "../draw.ts";
@@ -43,9 +43,6 @@ export function drawnShots(task: RecipeTask, spec: TaskSpec, source: LoadedRows,
 /** Rows that may serve as examples, in the order they are taken: of a split of their own where the source has one. */
 function candidates(task: RecipeTask, spec: TaskSpec, source: LoadedRows, drawn: Record<Side, Drawn<Part>>, seed: number): { row: Row; id: string }[] {
   const own = source.shots;
-  if (own) {
-    const order = new SeededStream(seed, `shots/${task.id}`).permutation(own.rows.length);
-    return [...order].map((i) => ({ row: own.rows[i] ?? {}, id: own.id[i] ?? "" })).filter(({ row }) => emptyIn(spec, row) === null);
-  }
+  if (own) return own.rows.map((row, i) => ({ row, id: own.id[i] ?? "" })).filter(({ row }) => emptyIn(spec, row) === null);
   return spare(task, source, drawn, seed).map(({ from, index, id }) => ({ row: from.rows[index] ?? {}, id }));
 }

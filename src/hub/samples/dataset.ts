@@ -14,7 +14,8 @@ import { columnsOf, type Numbered, partOf, unsplit } from "./rows.ts";
 
 /** Rows of one split at most: fifty requests. */
 export const MOST_ROWS = 5000;
-const SHOTS_ROWS = 500;
+/** Enough for five of each of MMLU's subjects. */
+const SHOTS_ROWS = 300;
 const AT_ONCE = 4;
 
 /** What is known of a split between visits. */
@@ -39,7 +40,7 @@ export async function loadDataset(source: DatasetSource, order: DatasetOrder, pl
   if (!/^[\w.-]+\/[\w.-]+$/.test(source.dataset)) throw new LabError("bad-samples", `${source.dataset.slice(0, 120)} is no dataset of the Hub: write owner/name.`);
   const rows = await new Split(source, place, onProgress).read(order);
   const apart = source.shots !== undefined && source.shots !== rows.split.split;
-  const shots = apart ? await new Split({ ...source, config: rows.split.config, split: source.shots, revision: undefined }, place, onProgress).read({ rows: SHOTS_ROWS, seed: order.seed }) : null;
+  const shots = apart ? await new Split({ ...source, config: rows.split.config, split: source.shots, revision: undefined }, place, onProgress).read({ rows: SHOTS_ROWS, first: true }) : null;
   const { config, split, revision, columns, labels, total } = rows.split;
   const cut = rows.cut === 0 ? {} : { warnings: [{ code: "rows-cut", message: `${rows.cut} rows of ${partName({ ...source, config, split })} have texts too long for the Hub's viewer; they are left out.` }] };
   return {
