@@ -51,6 +51,11 @@ describe("a mergekit file as a recipe", () => {
     expect(parseRecipe(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe);
   });
 
+  test("the one module of a model in one piece is the model; a name is a title", () => {
+    const nested = TIES.replace(/models:\n(?<models>(.*\n)*)/, (_, models: string) => `modules:\n  default:\n    parameters: {density: 0.7}\n    models:\n${models.replace(/^/gm, "    ")}\n`);
+    expect(recipeOf(`${nested}parameters: {density: 0.1, lambda: 0.9}\nname: both\n`)).toEqual({ ...recipeOf(`${TIES}parameters: {density: 0.7, lambda: 0.9}`), title: "both" });
+  });
+
   test("mergekit's lambda is 1 also in task_arithmetic, where a recipe's own is 0.3", () => {
     expect(recipeOf(TIES.replace("ties", "task_arithmetic")).runs[0]).toMatchObject({ lambda: 1 });
     expect(recipeOf(`${TIES.replace("ties", "task_arithmetic")}parameters: {lambda: 0.5}`).runs[0]).toMatchObject({ lambda: 0.5 });
@@ -108,7 +113,8 @@ describe("refused", () => {
     ["a list", "- merge_method: ties", /is a list/],
     ["a prototype", `${TIES}tokenizer: {tokens: {__proto__: {source: a}}}`, /has a field __proto__/],
     ["another program's file", "merge_method: linear\ngate_mode: hidden\nexperts: []", /gate_mode belongs to mergekit-moe.*\nexperts belongs to mergekit-moe/],
-    ["modules", "merge_method: linear\nmodules: {}", /modules merges the parts of one model apart; that is not done here/],
+    ["modules", "merge_method: linear\nmodules: {text_decoder: {models: [{model: a}]}, vision_tower: {models: [{model: a}]}}", /modules names text_decoder and vision_tower: the parts of a model are not merged apart here/],
+    ["modules and models", `${TIES}modules: {default: {models: [{model: a}]}}`, /modules stands beside models/],
     ["an unknown key", `${TIES}dtpye: float32`, /dtpye is no field of mergekit; did you mean dtype\?/],
     ["an unknown key further in", TIES.replace("{model: a,", "{modle: a,"), /models\.0\.modle is not a field; did you mean model\?/],
     ["an unknown parameter", TIES.replace("density", "densty"), /models\.0\.parameters\.densty is no parameter of ties; did you mean density\?/],
@@ -209,7 +215,7 @@ describe("a setting", () => {
     });
   });
 
-  test("a file, read, written and read again, is the same recipe; every parameter has the value the file gives it", () => {
+  test("a file, read, written and read again, is the same recipe; every parameter has the value the file gives it", { timeout: 20_000 }, () => {
     fc.assert(fc.property(file, (config) => {
       const recipe = recipeOf(yamlOf(config));
       const run = recipe.runs[0] as MergeRun;
@@ -234,7 +240,7 @@ describe("a setting", () => {
           }
         }
       }
-    }), { numRuns: 150 });
+    }), { numRuns: 100 });
   });
 
   test("what mergekit has no words for is not written", () => {

@@ -85,10 +85,16 @@ const TOKEN = fields({
   force: z.boolean(must("must be true or false")).default(false),
 });
 
-const SHAPE = {
-  merge_method: text("the name of a method"),
+const LAYOUT = {
   models: several("models", fields({ model: MODEL, parameters: PARAMETERS })).nullish(),
   slices: several("slices", SLICE).nullish(),
+};
+
+const SHAPE = {
+  merge_method: text("the name of a method"),
+  /** Of a model in one piece, as nearly all are: the same as models and slices of the whole. */
+  modules: fields({ default: fields({ ...LAYOUT, parameters: PARAMETERS }) }).nullish(),
+  ...LAYOUT,
   base_model: MODEL.nullish(),
   parameters: PARAMETERS,
   dtype: DTYPE,
@@ -100,6 +106,8 @@ const SHAPE = {
     pad_to_multiple_of: z.int(must("must be a whole number")).min(1, must("must be a whole number above 0")).max(65_536, must("must be at most 65,536")).nullish(),
   }).nullish(),
   chat_template: z.string(must("must be text")).nullish(),
+  /** What a chain of merges calls it; alone it is a title. */
+  name: z.string(must("must be text")).max(200, must("must be at most 200 characters")).nullish(),
 };
 
 const CONFIG = fields(SHAPE);
@@ -110,14 +118,12 @@ export type MergekitToken = z.output<typeof TOKEN>;
 
 /** Fields of mergekit, and of its sister programs, that are not done here, with what they are. */
 const REFUSED: Readonly<Record<string, string>> = {
-  modules: "merges the parts of one model apart",
   gate_mode: "belongs to mergekit-moe, which builds a mixture of experts",
   experts: "belongs to mergekit-moe, which builds a mixture of experts",
   shared_experts: "belongs to mergekit-moe, which builds a mixture of experts",
   experts_per_token: "belongs to mergekit-moe, which builds a mixture of experts",
   genome: "belongs to mergekit-evolve, which searches",
   tasks: "belongs to mergekit-evolve, which searches",
-  name: "belongs to mergekit-multi, which chains merges",
 };
 
 export function parseConfig(raw: unknown, file: string): MergekitConfig {
@@ -133,14 +139,19 @@ export function parseConfig(raw: unknown, file: string): MergekitConfig {
       return `${show(key).slice(1, -1)} is no field of mergekit${near === null ? `; known are ${list(Object.keys(SHAPE))}.` : `; did you mean ${near}?`}`;
     });
   if (problems.length > 0) throw bad(file, problems);
+  const parts = Object.keys((written.modules as object | null | undefined) ?? {}).filter((name) => name !== "default");
+  if (parts.length > 0) throw bad(file, [`modules names ${list(parts)}: the parts of a model are not merged apart here, only models in one piece, whose module is default.`]);
   const parsed = CONFIG.safeParse(written, { reportInput: true });
   if (!parsed.success) throw bad(file, sentences(parsed.error));
-  const { models, slices, tokenizer, tokenizer_source } = parsed.data;
+  const { modules, tokenizer, tokenizer_source } = parsed.data;
+  const whole = modules?.default;
+  if (whole && (parsed.data.models ?? parsed.data.slices)) throw bad(file, ["modules stands beside models or slices; mergekit takes one of them."]);
+  const { models, slices } = whole ?? parsed.data;
   if (models && slices) problems.push("models and slices stand side by side; mergekit takes one of them.");
   if (!models && !slices) problems.push("There are neither models nor slices, so nothing would be merged.");
   if (tokenizer && tokenizer_source) problems.push("tokenizer and tokenizer_source stand side by side; mergekit takes one of them.");
   if (problems.length > 0) throw bad(file, problems);
-  return parsed.data;
+  return { ...parsed.data, models, slices };
 }
 
 function bad(file: string, problems: readonly string[]): LabError {

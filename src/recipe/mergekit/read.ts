@@ -42,7 +42,7 @@ function recipeOf(config: MergekitConfig, options: ReadOptions, problems: string
   const alone = spec.base === "none" && config.slices?.every((slice) => !slice.base_model && slice.sources.every(({ model }) => same(model, config.base_model)));
   const models = new Models(alone ? null : (config.base_model ?? null), options, [method], problems);
   const reader = new ParameterReader(spec, problems);
-  const global = reader.read(config.parameters, "parameters", false);
+  const global = readGlobal(config, reader);
   const warnings: Warning[] = [];
   const layout = config.models
     ? fromModels(config.models, models, reader, global.each, spec, problems)
@@ -59,6 +59,7 @@ function recipeOf(config: MergekitConfig, options: ReadOptions, problems: string
   };
   const recipe = {
     murmuration: 1,
+    ...(config.name ? { title: config.name } : {}),
     ...(models.base === null ? {} : { base: { model: models.base, ...(layout.experts.get("base") ?? {}) } }),
     experts, tasks: [], runs: [run],
     ...(config.dtype ? { dtype: config.dtype } : {}),
@@ -67,6 +68,13 @@ function recipeOf(config: MergekitConfig, options: ReadOptions, problems: string
     ...chatTemplate(config.chat_template, problems),
   };
   return { recipe, warnings: [...reader.warnings, ...warnings] };
+}
+
+/** Of the module, where the file has one, before those of the whole. */
+function readGlobal({ parameters, modules }: MergekitConfig, reader: ParameterReader): { shared: Settings; each: Settings } {
+  const outer = reader.read(parameters, "parameters", false);
+  const inner = reader.read(modules?.default.parameters ?? {}, "modules.default.parameters", false);
+  return { shared: withOuter(inner.shared, outer.shared), each: withOuter(inner.each, outer.each) };
 }
 
 interface Layout {
