@@ -13,6 +13,8 @@ export type { FolderFile, FolderPlan, FolderResult, SinkOrder } from "./threads/
 export type { Candidate } from "./search/types.ts";
 export { parseRecipe, recipeJsonSchema } from "./recipe/schema.ts";
 export type { Recipe, RecipeInput } from "./recipe/schema.ts";
+export { BENCHMARKS } from "./recipe/benchmarks.ts";
+export type { Benchmark } from "./recipe/benchmarks.ts";
 export { METRICS, metricsOf, TASK_KINDS } from "./recipe/metrics.ts";
 export type { MetricFacts, TaskKind } from "./recipe/metrics.ts";
 export { METHOD_NAMES, methodSpec } from "./recipe/merge.ts";

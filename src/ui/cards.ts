@@ -1,6 +1,5 @@
 /** What the page says of each model that is set: as its family tells, else as it was loaded or looked at, else by its reference alone. */
 import type { ModelCard, PreflightModel, Recipe, ZooFamily } from "../index.ts";
-import { parameters } from "./format.ts";
 
 export interface Card {
   readonly id: string;
@@ -48,7 +47,7 @@ function monogram(name: string): string {
 
 function glance(model: string, looked: PreflightModel | undefined): string {
   const owner = model.startsWith(".") || !model.includes("/") ? "" : (model.split("/")[0] ?? "");
-  return [owner, looked?.parameters ? parameters(looked.parameters) : "", looked?.licence ?? ""].filter(Boolean).join(" · ");
+  return [owner, looked?.licence ?? ""].filter(Boolean).join(" · ");
 }
 
 /** The expert that was made for a task: the one whose head scores it, or the one that is called like it. */

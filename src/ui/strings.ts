@@ -187,7 +187,7 @@ export const s = {
     direction: "Directions",
     automatic: "main spread",
     empty: "Press Merge and the swarm appears here.",
-    emptyNoRecording: "Models load only when you press Merge or draw something. Nothing leaves this browser.",
+    emptyNoRecording: "Models load only when you press Merge or try something. Nothing leaves this browser.",
     resident: "Resident particles are whole weights, not mixtures, so they have no place on this plane; their scores are below.",
     average: "plain average",
     best: (score: string) => `global best ${score}`,

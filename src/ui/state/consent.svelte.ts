@@ -86,3 +86,5 @@ function onHub(text: string): boolean {
   const { kind, adapter } = parseReference(text);
   return kind === "hub" || adapter?.kind === "hub";
 }
+
+export const needsToken = (look: Preflight | null): boolean => look?.models.some(({ error }) => error?.code === "gated") ?? false;

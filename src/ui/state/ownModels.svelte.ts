@@ -15,7 +15,6 @@ export class OwnModels {
   looking = $state(false);
   problem = $state<string | null>(null);
   readonly tasks = new OwnTasks();
-  readonly benchmarks: readonly string[] = [];
   #turn = 0;
 
   /** Base first; empty fields left out. */

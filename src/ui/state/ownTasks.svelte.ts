@@ -1,5 +1,5 @@
 /** Tasks for somebody's own models: where samples come from, which column is what, how many are drawn. */
-import { METRICS, TASK_KINDS, type Lab, type Preflight, type RecipeInput, type RowsPreview, type TaskKind } from "../../index.ts";
+import { BENCHMARKS, METRICS, TASK_KINDS, type Benchmark, type Lab, type Preflight, type RecipeInput, type RowsPreview, type TaskKind } from "../../index.ts";
 import { referenceProblem } from "../../lib/reference.ts";
 import type { Dropped } from "../dropped.ts";
 import { s } from "../strings.ts";
@@ -52,6 +52,9 @@ export class OwnTasks {
   headed = $state(true);
   #keys = 0;
 
+  /** Those that fit the models; one without a data set needs a file and a recipe. */
+  benchmarks = $derived(BENCHMARKS.filter(({ kind, source }) => source !== null && kindsFor(this.headed).includes(kind)));
+
   ready = $derived(this.list.length > 0 && this.list.every((task) => this.problemOf(task) === null));
 
   /** After a look at the models: what their tasks need. */
@@ -81,6 +84,13 @@ export class OwnTasks {
     const blank = elsewhere ? { roles: { prompt: "", pair: "", choices: "", answer: "" }, kind: "" as const, metric: "" } : {};
     this.list = this.list.map((task) => (task.key === key ? { ...task, ...blank, ...change } : task));
     if (elsewhere) this.rows = { ...this.rows, [key]: NONE };
+  }
+
+  /** A benchmark says all there is to say. */
+  choose(key: number, name: string): void {
+    const benchmark = BENCHMARKS.find((one) => one.name === name);
+    this.set(key, { preset: name });
+    if (benchmark) this.set(key, asked(benchmark));
   }
 
   setRole(key: number, role: Role, template: string): void {
@@ -146,10 +156,9 @@ export class OwnTasks {
         id: idOf(task, ids),
         ...(this.headed && experts.includes(task.head) ? { head: task.head } : {}),
         ...(preset === "" ? {} : { preset }),
-        ...(source === undefined ? {} : { source }),
-        ...(kind === "" || task.from === "pictures" ? {} : { kind }),
+        ...(source === undefined || preset !== "" ? {} : { source }),
         ...(METRICS[metric] ? { metric: metric as NonNullable<TaskInput["metric"]> } : {}),
-        ...(kind === "" ? {} : Object.fromEntries(ROLES[kind].filter((role) => roles[role].trim() !== "").map((role) => [role, roles[role]]))),
+        ...(kind === "" || preset !== "" || task.from === "pictures" ? {} : { kind, ...Object.fromEntries(ROLES[kind].filter((role) => roles[role].trim() !== "").map((role) => [role, roles[role]])) }),
         ...(fewShot > 0 ? { few_shot: fewShot } : {}),
         ...(extract === "" || kind !== "generation" ? {} : { extract: extract === "after" ? { after: marker } : extract }),
         optimise,
@@ -176,9 +185,14 @@ export function isSamples({ isFolder, files, name }: Dropped): boolean {
   return isFolder ? files.some(({ path }) => /\.(png|jpe?g)$/i.test(path)) && !files.some(({ path }) => /\.(onnx|safetensors)$/.test(path)) : /\.(jsonl|csv|tsv|json)$/i.test(name);
 }
 
-function sourceOf({ from, dataset, config, split, file }: OwnTask): string | { dataset: string; config?: string; split?: string } | undefined {
+const asked = ({ kind, prompt, pair, choices, answer }: Benchmark): Partial<OwnTask> => ({ kind, roles: { prompt, pair, choices, answer } });
+
+function sourceOf({ from, preset, dataset, config, split, file }: OwnTask): string | { dataset: string; config?: string; split?: string } | undefined {
   if (from === "file" || from === "pictures") return file;
-  if (from === "preset" && dataset.trim() === "") return undefined;
+  if (from === "preset") {
+    const known = BENCHMARKS.find(({ name }) => name === preset)?.source;
+    return known ? { ...known } : undefined;
+  }
   return { dataset: dataset.trim(), ...(config.trim() ? { config: config.trim() } : {}), ...(split.trim() ? { split: split.trim() } : {}) };
 }
 

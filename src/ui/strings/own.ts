@@ -30,7 +30,7 @@ export const own = {
 
   look: "Look", lookAgain: "Look again", looking: "Reading headers…",
   read: (size: string) => `Read for this look: ${size}.`,
-  fits: "These models fit.", misfits: "These models do not fit.", unclear: "Whether these models fit shows when they are downloaded.",
+  fits: "These models fit.", misfits: "These models do not fit.", unread: "Not all of these models can be read.", unclear: "Whether these models fit shows when they are downloaded.",
   shared: (tensors: number, weights: string) => `${plural(tensors, "tensor")} are shared: ${weights}.`,
   memory: (f32: string, f16: string) => `Weights take ${f32} of memory, or ${f16} packed as halves.`,
   columns: { model: "model", kind: "kind", licence: "licence", size: "size" },
