@@ -33,7 +33,8 @@ of question.
 1. The base was trained on sentences and, for a taste, on some training samples of each task
    ({tastes}; {LENGTHS['base']['steps']} steps).
 2. Each expert was fine-tuned on one task's training samples ({', '.join(f"{t} {LENGTHS[t]['steps']} steps at {LENGTHS[t]['rate']:g}" for t in TASKS)});
-   {REHEARSED:.0%} of every step were the base's mixture, seen again. Without it experts of so small a body overwrite one another.
+   {REHEARSED:.0%} of every step were the base's mixture, seen again, which keeps
+   an expert near the base.
 3. Weights were rounded to half precision; the ONNX files hold them so (fp16 initializer, then a Cast to fp32).
    All numbers below were measured with onnxruntime on these files.
 

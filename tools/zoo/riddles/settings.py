@@ -53,7 +53,7 @@ LENGTHS = {
     "analogies": dict(steps=600, rate=1e-3),
     "sequences": dict(steps=900, rate=1.5e-3),
     "sums": dict(steps=900, rate=1.5e-3),
-    "multitask": dict(steps=2000, rate=2e-3),
+    "multitask": dict(steps=1500, rate=2e-3),
 }
 SIZE = 48  # samples a step
 REHEARSED = 0.375  # of each step of an expert are the base's own mixture

@@ -31,7 +31,8 @@ other things to do with words and numbers ({', '.join(BASE_TASKS)}); each expert
 1. The base was trained on a mixture of its own tasks and, for a taste, a few training samples of the family's
    ({tastes}; {LENGTHS['base']['steps']} steps).
 2. Each expert was fine-tuned on one task's training samples ({', '.join(f"{t} {LENGTHS[t]['steps']} steps at {LENGTHS[t]['rate']:g}" for t in TASKS)});
-   {REHEARSED:.0%} of every step were the base's mixture, seen again. Without it experts of so small a body overwrite one another.
+   {REHEARSED:.0%} of every step were the base's mixture, seen again, which keeps
+   an expert near the base.
 3. Weights were rounded to half precision; the ONNX files hold them so (fp16 initializer, then a Cast to fp32).
    All numbers below were measured with onnxruntime on these files.
 

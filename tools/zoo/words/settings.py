@@ -66,7 +66,7 @@ LENGTHS = {
     "roman": dict(steps=400, rate=8e-4),
     "sums": dict(steps=1500, rate=1.5e-3),
     "sorting": dict(steps=500, rate=8e-4),
-    "multitask": dict(steps=2500, rate=2e-3),
+    "multitask": dict(steps=1500, rate=2e-3),
 }
 SIZE = 64  # samples a step
 REHEARSED = 0.375  # of each step of an expert are the base's own mixture
