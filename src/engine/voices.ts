@@ -3,6 +3,7 @@
  * copies fed weights at every token: where that will cost more than it takes to make sessions of the candidate's own, it is baked into such
  * for as long as it is scored.
  */
+import { quicken } from "../checkpoint/onnx/quicken.ts";
 import { type Template, templateOf } from "../checkpoint/onnx/template.ts";
 import { widen } from "../checkpoint/onnx/widen.ts";
 import type { Alignment, LiftedGraph } from "../checkpoint/types.ts";
@@ -35,7 +36,7 @@ export class Sounding {
   constructor(alignment: Alignment, runtime: Runtime, halves: boolean) {
     this.#alignment = alignment;
     this.#runtime = runtime;
-    this.#graphs = alignment.graphs.map((graph) => ({ graph, bytes: halves ? graph.bytes : widen(graph.bytes), segments: usedBy(alignment, graph) }));
+    this.#graphs = alignment.graphs.map((graph) => ({ graph, bytes: halves ? graph.bytes : quicken(widen(graph.bytes)), segments: usedBy(alignment, graph) }));
     this.#bytes = Math.max(...this.#graphs.map(({ segments }) => 4 * segments.reduce((sum, i) => sum + (alignment.space.segments[i]?.length ?? 0), 0)));
   }
 

@@ -4,6 +4,7 @@ import * as kernels from "./kernels.ts";
 import type { BenchRow } from "./kernels.ts";
 import { benchMethods } from "./methods.ts";
 import { benchCandidate, benchQuick, benchScoring } from "./scoring.ts";
+import { benchGeneration } from "./texts.ts";
 
 const assets = new URL("./", document.baseURI);
 
@@ -17,6 +18,7 @@ const benches = {
   "candidate-webgpu": (gpu: Gpu) => benchCandidate("webgpu", gpu, assets),
   "scoring-wasm": (gpu: Gpu) => benchScoring("wasm", gpu, assets, 50, 40),
   "scoring-quick": () => benchQuick(assets),
+  generation: () => benchGeneration(assets),
   // A software adapter scores forty times slower: fewer, smaller runs there.
   "scoring-webgpu": (gpu: Gpu) => benchScoring("webgpu", gpu, assets, gpu.adapter.isFallback ? 10 : 50, gpu.adapter.isFallback ? 7 : 40),
 } satisfies Record<string, (gpu: Gpu) => Promise<BenchRow[]>>;

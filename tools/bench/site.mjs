@@ -47,6 +47,24 @@ export const siteBenches = {
     ];
   },
 
+  /** The text families: a swarm over three experts, 50 samples a task, on a lab that has loaded nothing yet. */
+  async texts(browser, url) {
+    const rows = [];
+    for (const name of ["words", "riddles"]) {
+      const whole = recipe(name);
+      const experts = whole.experts.slice(0, 3);
+      const tasks = whole.tasks.filter(({ id }) => experts.some((expert) => expert.id === id)).map((task) => ({ ...task, optimise: 50, test: 50 }));
+      const { report, events } = await run(browser, url, {
+        recipe: { ...whole, experts, tasks, runs: [{ id: "pso", method: "pso_merging", steps: 5 }], compare: [], export: "pso" },
+        options: { storage: `bench-${name}` },
+      });
+      const winner = events.find(({ type }) => type === "winner");
+      const { evaluations, inferences, runtimeMs } = report.runs[0].cost;
+      rows.push({ name: `Merge pressed → winner, ${name}, 5 steps, 3 experts, 50 samples a task`, value: winner.ms / 1000, unit: "s", goal: { atMost: 60 }, details: { runtime: report.device.runtime, threads: report.device.threads, evaluations, inferences, runtimeMs } });
+    }
+    return rows;
+  },
+
   /** Bytes of the GPU buffers a whole run makes, by swarm size. Weights are bound on the GPU, where they take most. */
   async "peak-run"(browser, url) {
     const whole = recipe("glyphs");
