@@ -76,7 +76,7 @@ const policies = [
   // The page reaches stages only through the library's door and the threads' types.
   may("ui", "lib", "threads", "door"),
   may("page", "door", "ui", "sw", "lib"),
-  may("workers", "lib", "threads", "engine", "hub", "streaming"),
+  may("workers", "lib", "threads", "engine", "fitness", "hub", "streaming"),
 ];
 
 export default tseslint.config(

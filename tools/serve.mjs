@@ -1,11 +1,12 @@
 /**
- * The small static server behind `npm start`, the tests and the command line: right MIME types, Range, isolation headers,
- * caching for hashed files, any sub-path. Serves what lies in `root` and nothing outside it.
+ * The small static server behind `npm start`, the tests and the command line: right MIME types, Range, isolation headers, the
+ * code thread's policy, caching for hashed files, any sub-path. Serves what lies in `root` and nothing outside it.
  */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
+import { codePolicy, isCodeWorker } from "./vite/policy.mjs";
 
 const types = {
   ".html": "text/html; charset=utf-8",
@@ -18,6 +19,7 @@ const types = {
   ".md": "text/markdown; charset=utf-8",
   ".txt": "text/plain; charset=utf-8",
   ".wasm": "application/wasm",
+  ".zip": "application/zip",
   ".onnx": "application/octet-stream",
   ".svg": "image/svg+xml",
   ".png": "image/png",
@@ -43,7 +45,7 @@ const hashed = /\/assets\/[^/]+-[\w-]{8}\.\w+$/;
  * @param {string} [options.base] sub-path it appears under, "/deep/under/"
  * @param {number} [options.port] 0: any free one
  * @param {string[]} [options.hosts] addresses to listen on
- * @param {boolean} [options.isolated] send the isolation headers
+ * @param {boolean} [options.isolated] send the isolation headers and the code thread's policy; false: as a host that sends none
  * @param {(request: import("node:http").IncomingMessage, response: import("node:http").ServerResponse, pathname: string) => boolean | Promise<boolean>} [options.route]
  *   asked first; true when it answered
  */
@@ -53,6 +55,7 @@ export async function serve({ root, base = "/", port = 0, hosts = ["127.0.0.1"],
       const pathname = decodeURIComponent(new URL(request.url ?? "/", "http://local").pathname);
       if (isolated) for (const [name, value] of Object.entries(isolation)) response.setHeader(name, value);
       response.setHeader("X-Content-Type-Options", "nosniff");
+      if (isolated && isCodeWorker(pathname)) for (const [name, value] of Object.entries(codePolicy)) response.setHeader(name, value);
       if (route && (await route(request, response, pathname))) return;
       if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, "Only GET and HEAD.");
       if (pathname + "/" === base) return response.writeHead(308, { Location: base }).end();

@@ -3,11 +3,16 @@
  * Files are kept under their content's hash, so a new version downloads only what changed. The shell (pages, scripts,
  * styles, fonts) is kept while installing; runtime and models follow on demand, or when the page says it is idle.
  * A new version takes over when no page of the old one is open (no skipWaiting: a page must find the files it was built with).
- * It stands alone: tools/vite/service-worker.mjs puts `FILES` before it and writes it as `sw.js`.
+ * It stands alone: tools/vite/service-worker.mjs puts `FILES` and `CODE_POLICY` before it and writes it as `sw.js`.
  */
+
+/** Python, 13 MB of it, is for those who run code. */
+const onlyOnDemand = /\b(pyodide|python_)/;
 
 /** Path under the scope, digest of its content, and whether it belongs to the shell. */
 declare const FILES: readonly (readonly [path: string, digest: string, shell: boolean])[];
+/** What the code thread's script is served with: generated code reaches no network. */
+declare const CODE_POLICY: Readonly<Record<string, string>>;
 
 interface Extendable extends Event {
   waitUntil(work: Promise<unknown>): void;
@@ -48,12 +53,12 @@ scope.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || !url.href.startsWith(home)) return; // the Hub, another app on this origin
   const asked = decodeURIComponent(url.pathname).slice(decodeURIComponent(new URL(home).pathname).length);
   const path = asked === "" || asked.endsWith("/") ? `${asked}index.html` : asked;
-  event.respondWith(digests.has(path) ? ours(path, request) : fetch(request).then(isolated));
+  event.respondWith(digests.has(path) ? ours(path, request) : fetch(request).then((response) => isolated(response)));
 });
 
 async function ours(path: string, request: Request): Promise<Response> {
   const response = (await kept(path)) ?? (await download(path));
-  return isolated(await ranged(response, request.headers.get("range")));
+  return isolated(await ranged(response, request.headers.get("range")), /(^|\/)code\.worker-[\w-]+\.js$/.test(path) ? CODE_POLICY : {});
 }
 
 /** Where a file lies in the cache: its address with the digest behind it. */
@@ -73,7 +78,7 @@ async function keep(path: string): Promise<void> {
 
 async function keepAll(): Promise<void> {
   // One after another: this is for later, the page's own downloads come first.
-  for (const [path] of FILES) await keep(path).catch(() => undefined);
+  for (const [path] of FILES) if (!onlyOnDemand.test(path)) await keep(path).catch(() => undefined);
 }
 
 /** From the site to the page and to the cache: in parallel, and a full disk or a failed answer still reaches the page. */
@@ -119,13 +124,14 @@ async function ranged(response: Response, header: string | null): Promise<Respon
 }
 
 /** WASM threads need these; a host that sends its own keeps them. */
-function isolated(response: Response): Response {
+function isolated(response: Response, more: Readonly<Record<string, string>> = {}): Response {
   if (response.type === "opaque" || response.type === "opaqueredirect" || response.type === "error") return response;
   const headers = new Headers(response.headers);
   const add = (name: string, value: string) => headers.has(name) || headers.set(name, value);
   add("Cross-Origin-Opener-Policy", "same-origin");
   add("Cross-Origin-Embedder-Policy", "require-corp");
   add("Cross-Origin-Resource-Policy", "same-origin");
+  for (const [name, value] of Object.entries(more)) headers.set(name, value);
   const bodyless = response.status === 204 || response.status === 304;
   return new Response(bodyless ? null : response.body, { status: response.status, statusText: response.statusText, headers });
 }

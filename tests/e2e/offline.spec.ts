@@ -3,11 +3,11 @@ import { expect, test } from "vitest";
 import { options, recipe, run } from "./headless.ts";
 import { site, until, visit } from "./site.ts";
 
-/** All files of the site are kept. */
+/** All files of the site are kept, but Python, which comes when code is to be run. */
 async function kept(page: import("playwright").Page): Promise<void> {
   await page.evaluate(async () => {
     const list = await (await fetch("sw.js")).text();
-    const files: [string, string][] = JSON.parse(list.slice(list.indexOf("["), list.indexOf(";\n")));
+    const files = (JSON.parse(list.slice(list.indexOf("["), list.indexOf(";\n"))) as [string, string][]).filter(([path]) => !/pyodide|python_/.test(path));
     const [name = ""] = (await caches.keys()).filter((key) => key.startsWith("murmuration:"));
     for (;;) {
       const addresses = new Set((await (await caches.open(name)).keys()).map(({ url }) => url));
@@ -26,6 +26,12 @@ test("on a host without headers the page is isolated after one reload, and under
   await until(page, () => crossOriginIsolated && document.readyState === "complete");
   await page.waitForTimeout(1000); // would it reload again?
   expect(loads).toBe(2);
+  // The service worker sends what the host does not: isolation, and for generated code's thread the policy that cuts it off.
+  const policy = await page.evaluate(async () => {
+    const [file = ""] = /assets\/code\.worker-[\w-]+\.js/.exec(await (await fetch("sw.js")).text()) ?? [];
+    return (await fetch(file)).headers.get("content-security-policy");
+  });
+  expect(policy).toMatch(/^default-src 'none'; script-src 'self' 'wasm-unsafe-eval'$/);
 });
 
 test("a second visit needs no server: the page, the runtime, the models and a whole run", async () => {

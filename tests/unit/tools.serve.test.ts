@@ -14,6 +14,7 @@ beforeAll(async () => {
   writeFileSync(path.join(folder, "site/index.html"), "<p>hello</p>");
   writeFileSync(path.join(folder, "site/assets/ort-AbCd1234.wasm"), "0123456789");
   writeFileSync(path.join(folder, "site/empty.json"), "");
+  for (const name of ["code.worker-AbCd1234.js", "hub.worker-AbCd1234.js"]) writeFileSync(path.join(folder, "site/assets", name), "1");
   served = await serve({ root: path.join(folder, "site"), base: "/deep/under/" });
 });
 afterAll(async () => {
@@ -76,6 +77,12 @@ describe("the local server", () => {
       expect(answer.body).not.toContain("secret");
     },
   );
+
+  test("cuts the thread for generated code off from the network, and no other", async () => {
+    const policyOf = async (name: string) => (await fetch(`${served.url}assets/${name}`)).headers.get("content-security-policy");
+    expect(await policyOf("code.worker-AbCd1234.js")).toMatch(/^default-src 'none'/);
+    expect(await policyOf("hub.worker-AbCd1234.js")).toBeNull();
+  });
 
   test("serves an empty file as an empty file", async () => {
     const answer = await fetch(`${served.url}empty.json`);

@@ -4,12 +4,13 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { transformWithOxc } from "vite";
 import { at } from "../house.mjs";
+import { codePolicy } from "./policy.mjs";
 
 /** Pages only the tools open. */
 const notOurs = new Set(["sw.js", "headless.html"]);
 /** What the first view needs; the rest (runtime, models) is kept on demand. */
 const shell = /\.(html|js|mjs|css|woff2|svg|webmanifest|ico)$/;
-const heavy = /(^zoo\/|\bort-)/;
+const heavy = /(^zoo\/|\bort-|\bpyodide|\bpython_)/;
 
 /** @returns {import("vite").Plugin} */
 export function serviceWorker() {
@@ -29,7 +30,7 @@ export function serviceWorker() {
         const entries = files.map((file) => [file, digest(path.join(outDir, file)), shell.test(file) && !heavy.test(file)]);
         const source = readFileSync(at("src/sw/sw.ts"), "utf8");
         const { code } = await transformWithOxc(source, "sw.ts", { sourcemap: false });
-        writeFileSync(path.join(outDir, "sw.js"), `const FILES = ${JSON.stringify(entries)};\n${code}`);
+        writeFileSync(path.join(outDir, "sw.js"), `const FILES = ${JSON.stringify(entries)};\nconst CODE_POLICY = ${JSON.stringify(codePolicy)};\n${code}`);
       },
     },
   };

@@ -1,12 +1,26 @@
-/** Generated text → right or not: what is read out of it, held against the answer. */
+/** Generated text → right or not: what is read out of it, held against the answer; code is run against its tests. */
 import type { TextTask } from "../types.ts";
 import { numberAhead, numberAlone, readOut } from "./extract.ts";
 import type { Ignored, TaskSpec } from "./settle.ts";
 
 export function judgeOf(spec: TaskSpec): TextTask["judge"] {
+  if (spec.kind === "code") return runCode(spec);
   return (text, { answer = "" }) => {
     const read = readOut(text, spec.extract);
     return { right: read !== null && same(read, readOut(answer, spec.extract) ?? answer, spec), read: read ?? "" };
+  };
+}
+
+/** No answer of a few hundred tokens is longer. */
+const CODE_MOST = 100_000;
+
+function runCode(spec: TaskSpec): TextTask["judge"] {
+  return async (text, { tests = [] }) => {
+    const code = readOut(text, spec.extract) ?? text;
+    if (code.trim() === "") return { right: false, read: "It is empty" };
+    const { codeRunner } = await import("../code/runner.ts"); // Python comes only where code is to be run
+    const { passed, reason } = await codeRunner().run(code.slice(0, CODE_MOST), tests);
+    return { right: passed, read: reason };
   };
 }
 
