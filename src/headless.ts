@@ -87,7 +87,8 @@ const headless = {
       folders = new AbortController();
       const { report, files } = await (await opened(job)).mergeFolders(job.recipe, { ...job.order, signal: folders.signal, digests: false, onEvent: tell });
       merged = new Map(files.flatMap(({ path, blob }) => (blob ? [[path, blob]] : [])));
-      return { report, files: await Promise.all(files.map(async ({ path, bytes, blob }) => ({ path, bytes, start: blob ? await startOf(blob) : null }))) };
+      const alone = await forgetDownloads(job.options.storage ?? "murmuration");
+      return { report, files: await Promise.all(files.map(async ({ path, bytes, blob }) => ({ path, bytes, start: blob && alone ? await startOf(blob) : null }))) };
     }),
 
   /** Sends files of the last merge of folders to `address`. */
@@ -138,6 +139,21 @@ async function opened({ options, places, token }: FolderJob): Promise<ReturnType
     await lab.mount(reference, listed.map(({ path, bytes, at, stored }) => ({ path, bytes, ...(files?.[at] ? { blob: files[at] } : {}), ...(stored === undefined ? {} : { stored }) })));
   }
   return lab;
+}
+
+/**
+ * What was downloaded for a merge goes: it lies beside the outputs in the browser's profile, may be as long and begin alike, and the command
+ * line tells files there by that. False: some is still held, so outputs have to be sent.
+ */
+async function forgetDownloads(storage: string): Promise<boolean> {
+  await lab?.cache.clear();
+  try {
+    const kept = await (await navigator.storage.getDirectory()).getDirectoryHandle(`${storage}-hub`);
+    for await (const _ of (kept as unknown as { keys(): AsyncIterable<string> }).keys()) return false;
+  } catch {
+    // There is no such folder.
+  }
+  return true;
 }
 
 /** Base64. */

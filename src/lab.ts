@@ -12,7 +12,7 @@ import type { Answer, ExportedFile, Journal, Prepared, Remerged, Statistics, Whi
 export interface LabOptions {
   /** Where `zoo/` lies; relative to the page. Default "./". */
   assets?: string | URL;
-  /** Prefix of everything kept in IndexedDB; two labs with different prefixes share nothing. Default "murmuration". */
+  /** Prefix of everything kept in this browser; two labs with different prefixes share nothing. Default "murmuration". */
   storage?: string;
   /** Address of the Hub or a mirror. Default https://huggingface.co. */
   hub?: string;

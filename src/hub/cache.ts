@@ -1,22 +1,24 @@
 /**
- * Verified files by what they contain (SHA-256; Git's digest for a repository's small files), as Blobs: typed arrays over 127 MiB fail in
- * IndexedDB. Large ones lie in chunks, written while they download and taken up only when verified. A cache that is full, blocked or
- * deleted is never an error: files then live in memory, and are downloaded again next time.
+ * Verified files by what they contain (SHA-256; Git's digest for a repository's small files). Small ones lie in IndexedDB as Blobs; of large
+ * ones it holds what they are, their bytes lie in a room (room.ts), written while they download and taken up only when verified. A cache
+ * that is full, blocked or deleted is never an error: files then live in memory, and are downloaded again next time.
  */
 import { promisifyRequest as done } from "idb-keyval";
-import type { CachedFile, KeptFile } from "../threads/hub.ts";
+import type { CachedFile } from "../threads/hub.ts";
 import { alone, taken } from "./locks.ts";
 import { blobSource, type ByteSource } from "../checkpoint/safetensors/source.ts";
-import { ChunkSource, chunksOf, countOf } from "./chunks.ts";
 import { Partial, type PartialRow } from "./partial.ts";
+import type { Room, Whereabouts } from "./room.ts";
+import { Rooms } from "./rooms.ts";
 import { openStore, problemOf, type Store } from "./store.ts";
 
 interface Row {
   /** For people who look at the list. */
   readonly name: string;
   readonly bytes: number;
-  /** Absent where the file lies in chunks. */
+  /** Absent where the file lies in a room. */
   readonly blob?: Blob;
+  readonly where?: Room["kind"];
 }
 
 export interface Kept {
@@ -27,7 +29,7 @@ export interface Kept {
 /** A file that is there, read a range at a time; where its bytes lie, for other threads. */
 export interface Stored {
   readonly source: ByteSource;
-  place(): Promise<{ readonly kept: KeptFile } | { readonly blob: Blob }>;
+  place(): Promise<Whereabouts>;
 }
 
 /** Rows that are notes (lists, resolved revisions) and no files of a model. */
@@ -37,10 +39,13 @@ export class Cache {
   private readonly store: Store;
   private readonly memory = new Map<string, Row & { stored: Stored }>();
   private readonly database: string;
+  private readonly rooms: Rooms;
+  private swept: Promise<void> | null = null;
 
   constructor(storage: string) {
     this.database = `${storage}-hub`;
     this.store = openStore(this.database);
+    this.rooms = new Rooms(this.database, this.store);
   }
 
   /** One at a time over all tabs. */
@@ -62,19 +67,13 @@ export class Cache {
     const held = this.memory.get(key);
     if (held) return held.stored;
     try {
-      return await this.store("readonly", async ({ files, chunks }) => {
-        const row = await done<Row | undefined>(files.get(key) as IDBRequest<Row | undefined>);
-        if (!row) return null;
-        if (row.blob) return row.blob.size === row.bytes ? ofBlob(row.blob, row.name) : null;
-        return (await done(chunks.count(chunksOf(key)))) === countOf(row.bytes) ? this.ofChunks(new ChunkSource(this.store, key, row.name, row.bytes), key) : null;
-      });
+      const row = await this.store("readonly", ({ files }) => done<Row | undefined>(files.get(key) as IDBRequest<Row | undefined>));
+      if (!row) return null;
+      if (row.blob) return row.blob.size === row.bytes ? ofBlob(row.blob, row.name) : null;
+      return (await (await this.rooms.of(row.where))?.open(key, row.name, row.bytes)) ?? null;
     } catch {
       return null;
     }
-  }
-
-  private ofChunks(source: ChunkSource, key: string): Stored {
-    return { source, place: async () => (source.isKept ? { kept: { database: this.database, key } } : { blob: await source.blob() }) };
   }
 
   /** Which of these are there. */
@@ -101,17 +100,18 @@ export class Cache {
     }
   }
 
-  /** A download into chunks, gone on with where an earlier one ended. */
-  begin(key: string, name: string, bytes: number): Promise<Partial> {
-    return Partial.open(this.store, { key, name, bytes });
+  /** A download, gone on with where an earlier one ended. */
+  async begin(key: string, name: string, bytes: number): Promise<Partial> {
+    await (this.swept ??= this.sweep());
+    return Partial.open(this.store, await this.rooms.best(), { key, name, bytes });
   }
 
-  /** A verified download becomes a file. null: its chunks were deleted meanwhile. */
+  /** A verified download becomes a file. null: its bytes were deleted meanwhile. */
   async commit(partial: Partial): Promise<{ stored: Stored; kept: Kept } | null> {
     const { key, name, bytes } = partial;
-    const source = await partial.whole();
-    if (!source) return null;
-    const stored = this.ofChunks(source, key);
+    await partial.close();
+    const stored = await partial.whole();
+    if (!stored) return null;
     const keepInMemory = (problem: Kept["problem"]) => {
       this.memory.set(key, { name, bytes, stored });
       return { stored, kept: { problem } };
@@ -119,12 +119,30 @@ export class Cache {
     if (partial.problem) return keepInMemory(partial.problem);
     try {
       await this.store("readwrite", async ({ files, partials }) => {
-        await done(files.put({ name, bytes } satisfies Row, key));
+        await done(files.put({ name, bytes, where: partial.room.kind } satisfies Row, key));
         await done(partials.delete(key));
       });
       return { stored, kept: { problem: null } };
     } catch (error) {
       return keepInMemory(problemOf(error));
+    }
+  }
+
+  /** What lies in a room and nobody knows of: IndexedDB was cleared, or a tab ended before it could note anything. */
+  private async sweep(): Promise<void> {
+    try {
+      for (const room of await this.rooms.all()) {
+        const known = new Set<unknown>();
+        await this.store("readonly", async ({ files, partials }) => {
+          for (const rows of [files, partials]) {
+            const [keys, all] = [await done(rows.getAllKeys()), (await done(rows.getAll())) as (Row | PartialRow)[]];
+            all.forEach(({ where = "chunks" }, i) => where === room.kind && known.add(keys[i]));
+          }
+        });
+        for (const key of await room.keys()) if (!known.has(key) && !(await taken(`${this.database} ${key}`))) await room.delete(key);
+      }
+    } catch {
+      // Nothing is kept where nothing can be opened.
     }
   }
 
@@ -166,11 +184,11 @@ export class Cache {
     this.memory.delete(key);
     if (await taken(`${this.database} ${key}`)) return false;
     try {
-      await this.store("readwrite", async ({ files, chunks, partials }) => {
+      for (const room of await this.rooms.all()) if (!(await room.delete(key))) return false;
+      await this.store("readwrite", async ({ files, partials }) => {
         for (const one of (await done(files.getAllKeys())) as string[]) if (one.startsWith("revision:")) await done(files.delete(one));
         await done(files.delete(key));
         await done(partials.delete(key));
-        await done(chunks.delete(chunksOf(key)));
       });
     } catch {
       // Nothing is kept where nothing can be opened.
@@ -183,9 +201,10 @@ export class Cache {
     if (key !== null) return void (await this.delete(key.split(" ").at(-1) ?? key));
     this.memory.clear();
     try {
-      await this.store("readwrite", async ({ files, chunks, partials }) => {
-        for (const store of [files, chunks, partials]) await done(store.clear());
+      await this.store("readwrite", async ({ files, partials }) => {
+        for (const store of [files, partials]) await done(store.clear());
       });
+      for (const room of await this.rooms.all()) await room.clear();
     } catch {
       // Nothing is kept where nothing can be opened.
     }

@@ -2,8 +2,9 @@
  * One file over the network: three tries in a row with back-off (or as long as the server asks for), resumed where it was cut, length and
  * digest checked while it streams. Wrong bytes are fetched once more past every cache, then refused.
  */
-import { createSHA1, createSHA256 } from "hash-wasm";
+import { createSHA1, sha256 as sha256Of } from "hash-wasm";
 import { cancelled, isLabError, LabError } from "../lib/error.ts";
+import { sha256 } from "../lib/bytes.ts";
 import { mayPass, refusal } from "../lib/http.ts";
 import type { HubProgress } from "../threads/hub.ts";
 
@@ -205,10 +206,9 @@ class Memory implements Sink {
     return bytes;
   }
 
+  /** By the browser's own code where the page is secure: several times as fast, and in another thread. */
   async digest(): Promise<string> {
-    const hasher = await createSHA256();
-    for (const part of this.#parts) hasher.update(part);
-    return hasher.digest();
+    return "subtle" in globalThis.crypto ? sha256(this.bytes()) : sha256Of(this.bytes());
   }
 
   reset(): Promise<void> {

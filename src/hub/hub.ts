@@ -9,6 +9,7 @@ import { loadModel, type OpenModel } from "./loadModel.ts";
 import { type DatasetOrder, loadDataset } from "./samples/dataset.ts";
 import { previewOf } from "./samples/rows.ts";
 import { loadSamples } from "./samples/samples.ts";
+import { paced } from "./pacing.ts";
 import { bytesOf, folderTold, placeOf } from "./places.ts";
 import { preflight } from "./preflight/preflight.ts";
 import { pushFolder } from "./push.ts";
@@ -43,8 +44,9 @@ export class Hub implements HubService {
     return readFamilies(this.here);
   }
 
-  async model(ref: string, onProgress?: HubProgress, base?: string): Promise<LoadedModel> {
+  async model(ref: string, tell?: HubProgress, base?: string): Promise<LoadedModel> {
     const place = this.here;
+    const onProgress = paced(tell);
     const folder = await openFolder(ref, place);
     const model = await (needsGraph(folder) ? this.borrowed(folder, base, onProgress) : loadModel(folder, onProgress));
     const handle = ++this.handles;
@@ -118,7 +120,7 @@ export class Hub implements HubService {
   }
 
   async place(ref: string, path: string, onProgress?: HubProgress): Promise<MountedFile> {
-    return placeOf(ref, path, this.here, onProgress);
+    return placeOf(ref, path, this.here, paced(onProgress));
   }
 
   async bytes(ref: string, path: string, begin: number, end: number): Promise<Uint8Array<ArrayBuffer>> {

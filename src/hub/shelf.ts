@@ -86,7 +86,10 @@ export class Shelf {
     for (let again = false; ; again = true) {
       const partial = await this.cache.begin(key, wanted.name, wanted.bytes);
       const before = partial.loaded;
-      const sha256 = await downloadInto(partial, wanted, onProgress);
+      const sha256 = await downloadInto(partial, wanted, onProgress).catch(async (error: unknown) => {
+        await partial.close();
+        throw error;
+      });
       onProgress?.({ file: wanted.name, state: "cache", loaded: wanted.bytes, total: wanted.bytes });
       const committed = await this.cache.commit(partial);
       if (committed) {

@@ -14,7 +14,7 @@ interface ReadHandle {
 }
 type Openable = FileSystemFileHandle & { createSyncAccessHandle?(options: { mode: "read-only" }): Promise<ReadHandle> };
 
-/** `source`: the same file as it was handed over, for whoever reads little. Null where it is not there, or could only be opened for writing. */
+/** `name`: from the origin's root, "/" between parts. `source`: the same file as it was handed over, for whoever reads little. Null where it is not there, or could only be opened for writing. */
 export async function storedReader(name: string, source: ByteSource): Promise<Reader | null> {
   const handle = await open(name);
   if (handle === null) return null;
@@ -36,7 +36,10 @@ export async function storedReader(name: string, source: ByteSource): Promise<Re
 
 async function open(name: string): Promise<ReadHandle | null> {
   try {
-    const file = (await (await navigator.storage.getDirectory()).getFileHandle(name)) as Openable;
+    const [last = "", ...above] = name.split("/").reverse();
+    let folder = await navigator.storage.getDirectory();
+    for (const one of above.reverse()) folder = await folder.getDirectoryHandle(one);
+    const file = (await folder.getFileHandle(last)) as Openable;
     return (await file.createSyncAccessHandle?.({ mode: "read-only" })) ?? null;
   } catch {
     return null;

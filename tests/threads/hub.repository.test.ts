@@ -93,7 +93,7 @@ test("two tabs at once: one downloads, the other finds it", async () => {
   expect((await a.service.cacheList()).map(({ state }) => state)).not.toContain("partial");
 });
 
-test("a tab closed in mid-download: the next one goes on from the last chunk; meanwhile it cannot be deleted", async () => {
+test("a tab closed in mid-download: the next one goes on from the last piece; meanwhile it cannot be deleted", async () => {
   const first = await tab("hub-c");
   await fault({ kind: "stall", on: "cdn", path: "/repos/models/alice/big/", at: 18 * MiB });
   let reached: () => void = () => undefined;
@@ -102,7 +102,7 @@ test("a tab closed in mid-download: the next one goes on from the last chunk; me
   await stalled;
   const other = await tab("hub-c");
   const partial = () => other.service.cacheList().then((files) => files.find(({ state }) => state === "partial"));
-  await expect.poll(async () => (await partial())?.bytes ?? 0).toBeGreaterThanOrEqual(16 * MiB);
+  await expect.poll(async () => (await partial())?.bytes ?? 0, { timeout: 10_000 }).toBeGreaterThanOrEqual(16 * MiB);
   expect(await other.service.cacheDelete((await partial())?.id ?? "")).toBe(false);
   const kept = (await partial())?.bytes ?? 0;
   first.worker.terminate();

@@ -3,7 +3,7 @@ import type { ByteSource } from "../../checkpoint/safetensors/source.ts";
 import { LabError } from "../../lib/error.ts";
 import { parseReference, referenceProblem } from "../../lib/reference.ts";
 import { show } from "../../lib/words.ts";
-import type { HubOptions, HubProgress, KeptFile, ZooFamily } from "../../threads/hub.ts";
+import type { HubOptions, HubProgress, MountedFile, ZooFamily } from "../../threads/hub.ts";
 import type { ModelFile } from "../../checkpoint/types.ts";
 import type { Remote } from "../remote/remote.ts";
 import type { Shelf } from "../shelf.ts";
@@ -33,7 +33,7 @@ export interface Folder {
   /** Verified and then read a range at a time: for files too large to be held. */
   open(path: string, onProgress?: HubProgress): Promise<OpenFile>;
   /** Where a file's bytes lie, for other threads; downloaded and verified first, on the Hub. Absent: `read` gives them. */
-  where?(path: string, onProgress?: HubProgress): Promise<{ readonly blob: Blob; readonly stored?: string } | { readonly url: string } | { readonly kept: KeptFile }>;
+  where?(path: string, onProgress?: HubProgress): Promise<Pick<MountedFile, "blob" | "stored" | "kept" | "url">>;
   /** On the Hub: a file a range at a time where it lies, without downloading it. */
   peek?(path: string): ByteSource;
   /** Commit it was read at, 40 hex; absent outside the Hub. */
