@@ -7,6 +7,7 @@ import { loadTextTask } from "../fitness/tasks/load.ts";
 import { LabError } from "../lib/error.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { align } from "../space/align/align.ts";
+import { compareVocabularies } from "./vocabularies.ts";
 import type { LabEvent, ModelCard, TaskCard } from "../threads/events.ts";
 import type { HubProgress, HubService, LoadedModel, LoadedPictures, LoadedSamples } from "../threads/hub.ts";
 
@@ -61,6 +62,7 @@ export async function load(recipe: Recipe, hub: Hub, emit: (event: LabEvent) => 
   }
   for (const { model } of models) for (const note of model.notes ?? []) emit({ type: "warning", code: "borrowed-graph", message: note });
   models.forEach(({ id, model }, index) => checkDigests(id, model, index === 0 ? recipe.base.sha256 : recipe.experts[index - 1].sha256));
+  if (sources.some(({ kind }) => kind === "rows")) await compareVocabularies(models, hub, emit);
   const tasks = recipe.tasks.map((task, index) => loadTask(recipe, task, sources[index], models, alignment, emit));
   return {
     recipe: { ...recipe, tasks: tasks.map((task) => task.recipe) },
