@@ -1,10 +1,15 @@
 import { readFileSync } from "node:fs";
+import * as ort from "onnxruntime-web";
 import { describe, expect, test } from "vitest";
+import { decodeModel, type GraphProto } from "../../src/checkpoint/onnx/proto.ts";
+import { quicken } from "../../src/checkpoint/onnx/quicken.ts";
 import { readParts } from "../../src/checkpoint/onnx/read.ts";
 import { templateOf } from "../../src/checkpoint/onnx/template.ts";
 import { widen } from "../../src/checkpoint/onnx/widen.ts";
-import { decodeModel } from "../../src/checkpoint/onnx/proto.ts";
+import { bodiesOf } from "../../src/checkpoint/onnx/weights.ts";
+import type { LiftedGraph } from "../../src/checkpoint/types.ts";
 import { align } from "../../src/space/align/align.ts";
+import type { Segment } from "../../src/space/types.ts";
 import { bytesOf, distance, inputOf, read, run, weightsOf } from "../fixtures/onnx/load.ts";
 
 /** Two graphs that share nothing but the idea: one with branches that take weights from outside, one without. */
@@ -60,4 +65,40 @@ test("a graph that computes in halves computes the same in floats", async () => 
   // Halves have eleven bits: what Python answered is only that exact.
   expect(distance(got, "computes-in-halves")).toBeLessThan(5e-3);
   expect(widen(wide)).toBe(wide);
+});
+
+describe("root-mean-square norms", () => {
+  const at = (path: string) => new Uint8Array(readFileSync(new URL(`../../public/zoo/words/base/onnx/${path}.onnx`, import.meta.url)));
+  const file = readParts([{ role: "encoder", file: "encoder", bytes: at("encoder_model") }, { role: "decoder", file: "decoder", bytes: at("decoder_model_merged") }], { name: "words" });
+  const { graphs, segments, space } = align([inputOf("base", file)], { baseId: "base" });
+  const count = (graph: GraphProto, opType: string): number =>
+    graph.node.reduce((sum, node) => sum + Number(node.opType === opType) + bodiesOf(node).reduce((inner, body) => inner + count(body.graph, opType), 0), 0);
+  const operators = (bytes: Uint8Array, opType: string) => count(decodeModel(bytes, "graph").graph as GraphProto, opType);
+
+  test("become one operator each, in both branches of a decoder", () => {
+    // Three layers of two norms and a last one; two layers of three and a last one, in two branches.
+    for (const [i, norms] of [7, 14].entries()) {
+      const { bytes } = graphs[i] as LiftedGraph;
+      expect(operators(bytes, "ReduceMean")).toBe(norms);
+      expect(operators(quicken(bytes), "SimplifiedLayerNormalization")).toBe(norms);
+      expect(operators(quicken(bytes), "ReduceMean")).toBe(0);
+    }
+  });
+
+  test("and say the same", async () => {
+    const { bytes, weights } = graphs[0] as LiftedGraph;
+    const feeds: Record<string, ort.Tensor> = {
+      input_ids: new ort.Tensor("int64", BigInt64Array.from([5n, 9n, 12n, 1n, 7n, 1n, 0n, 0n]), [2, 4]),
+      attention_mask: new ort.Tensor("int64", BigInt64Array.from([1n, 1n, 1n, 1n, 1n, 1n, 0n, 0n]), [2, 4]),
+    };
+    segments.forEach(({ inputs, weight }, k) => {
+      for (const name of inputs) if (weights.includes(name)) feeds[name] = new ort.Tensor("float32", file.tensor(weight["base"] as number), [...(space.segments[k] as Segment).shape]);
+    });
+    const [plain, quick] = await Promise.all([bytes, quicken(bytes)].map(async (graph) => {
+      const session = await ort.InferenceSession.create(graph, { logSeverityLevel: 3 });
+      return (await session.run(feeds))["last_hidden_state"]?.data as Float32Array;
+    }));
+    expect(plain?.length).toBe(2 * 4 * 96);
+    expect(Math.max(...(plain ?? []).map((value, i) => Math.abs(value - (quick?.[i] ?? NaN))))).toBeLessThan(1e-5);
+  });
 });
