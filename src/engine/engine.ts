@@ -22,6 +22,7 @@ import { planeOf } from "./plane.ts";
 import { runRecipe, type Finished } from "./run.ts";
 import { Scorer, type Subject } from "./scoring.ts";
 import { statisticsOf } from "./statistics.ts";
+import { wordsOf } from "./words.ts";
 import { Workbench } from "./workbench.ts";
 
 /** What `prepare` made and `run` uses; kept until another recipe comes. */
@@ -162,10 +163,11 @@ export class MergeEngine implements MergeService {
   }
 
   export(id: string, safetensors = false): Promise<ExportedFile[]> {
-    return this.#asGuest(() => {
+    return this.#asGuest(async () => {
       const { bench, recipe, loaded } = this.#asReady();
       if (!this.#hub) throw new LabError("internal", "The merge thread has no hub.");
-      return exportModel({ subject: this.#subject({ id }), bench, recipe, loaded, hub: this.#hub, safetensors });
+      const files = await exportModel({ subject: this.#subject({ id }), bench, recipe, loaded, hub: this.#hub, safetensors });
+      return this.#finished ? [...files, ...(await wordsOf(this.#finished.report, id))] : files;
     });
   }
 

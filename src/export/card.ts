@@ -21,7 +21,7 @@ tags:
   - murmuration
 library_name: transformers.js
 license: ${models.every((model) => model.startsWith("zoo/")) ? "mit" : "other"}
-pipeline_tag: image-classification
+pipeline_tag: ${pipelineOf(report)}
 ---
 # ${plain(recipe.title || `A merge of ${recipe.experts.map((expert) => expert.id).join(", ")}`)}
 
@@ -52,8 +52,15 @@ ${table(report, id)}
 `;
 }
 
+/** What the Hub calls the use of it. Tasks of texts say their kind once they are settled. */
+function pipelineOf({ recipe }: Told): string {
+  const kinds = new Set(recipe.tasks.map(({ kind }) => kind));
+  if (kinds.has("classification") || kinds.has("regression")) return "text-classification";
+  return [...kinds].some((kind) => kind !== undefined) ? "text-generation" : "image-classification";
+}
+
 function layout({ recipe }: Told): string {
-  const heads = [...new Set(recipe.tasks.flatMap(({ head }) => (head === null ? [] : [head])))];
+  const heads = [...new Set(recipe.tasks.flatMap(({ head }) => (head === undefined ? [] : [head])))];
   if (heads.length === 0) return "";
   return `
 Its tasks have heads of their own: ${heads.map((head) => `\`${head}/\``).join(", ")} each hold the merged body under one head and load by
