@@ -2,10 +2,10 @@
 import { aggregate, type References } from "../fitness/aggregate.ts";
 import { metricOf, metrics } from "../fitness/metrics/table.ts";
 import { meritOf, type Outputs } from "../fitness/metrics/types.ts";
-import { numberIn } from "../fitness/tasks/extract.ts";
+import { numberRead } from "../fitness/tasks/extract.ts";
 import type { Needs } from "../fitness/texts/scores.ts";
 import type { SampleScores, SampleSet } from "../fitness/types.ts";
-import type { Recipe } from "../recipe/schema.ts";
+import type { Recipe, RecipeTask } from "../recipe/schema.ts";
 import type { GatheredWarning } from "../methods/warnings.ts";
 import type { Candidate } from "../search/types.ts";
 import type { Gate } from "./gate.ts";
@@ -143,7 +143,7 @@ export function outputsOf(task: Pick<LoadedTask, "labels" | "recipe">, scores: S
   const right = side.kind === "texts" && choices !== null ? side.samples.slice(0, n).map((sample, i) => sample.right ?? [side.labels[i] ?? NaN]) : null;
   return {
     labels: side.labels.subarray(0, n),
-    predictions: numbers ? numbersIn(texts) : scores.predictions,
+    predictions: numbers ? numbersIn(texts, task.recipe.extract) : scores.predictions,
     logLikelihood,
     classes: task.labels.length,
     ...(uniform && { uniform }), ...(tokens && { tokens }), ...(choices && { choices }), ...(right && { right }),
@@ -151,8 +151,8 @@ export function outputsOf(task: Pick<LoadedTask, "labels" | "recipe">, scores: S
 }
 
 /** Numbers that were answered as texts. A text without one says nothing: it counts as the mean of the others. */
-function numbersIn(texts: readonly string[]): Float64Array {
-  const found = texts.map(numberIn);
+function numbersIn(texts: readonly string[], extract: RecipeTask["extract"]): Float64Array {
+  const found = texts.map((text) => numberRead(text, extract));
   const there = found.filter((number) => number !== null);
   const mean = there.length === 0 ? 0 : there.reduce((a, b) => a + b, 0) / there.length;
   return Float64Array.from(found, (number) => number ?? mean);

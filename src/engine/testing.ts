@@ -1,4 +1,5 @@
 /** Every model on every task's test samples, which no search has seen. */
+import { neverMatches } from "../fitness/tasks/never.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import { intervalOf } from "../recipe/statistics.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -48,6 +49,11 @@ export async function testAll({ recipe, bench, scorer, gate, emit, subjects }: T
     emit({ type: "progress", phase: "test", done, total, secondsLeft: ((elapsedMs / done) * (total - done)) / 1000 });
     if (diverged) emit({ type: "warning", code: "diverged", message: `${id} gives scores that are not finite numbers; it has no test scores.`, details: { model: id } });
     all.push({ id, samples, diverged });
+  }
+  for (const task of tasks) {
+    const scored = all.flatMap(({ id, samples }) => (samples[task.id] ? [{ id, scores: samples[task.id] }] : []));
+    const warning = neverMatches(task, task.sides.test, scored);
+    if (warning) emit({ type: "warning", ...warning });
   }
   return all;
 }

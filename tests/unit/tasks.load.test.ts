@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { loadTextTask } from "../../src/fitness/tasks/load.ts";
+import { neverMatches } from "../../src/fitness/tasks/never.ts";
+import type { SampleScores } from "../../src/fitness/types.ts";
 import { isLabError } from "../../src/lib/error.ts";
 import { rowsOf, taskOf } from "../fixtures/tasks/rows.ts";
 
@@ -105,5 +107,26 @@ describe("few-shot examples", () => {
   test("as they stand in the recipe; too many are refused", () => {
     expect(load({ test: 1, few_shot: [{ prompt: "1+1=", answer: "2" }], separator: "|" }).sides.test.samples[0]?.prompt).toMatch(/^1\+1=2\|p\d+=$/);
     expect(refusal(() => load({ optimise: 90, test: 1, few_shot: 30 }))).toMatch(/asks for 30 few-shot examples, but \d+ rows are on no side/);
+  });
+});
+
+describe("a task on which nobody is ever right", () => {
+  const rows = rowsOf(ten((i) => ({ prompt: `p${i}`, answer: `so #### ${i}` })));
+  const scores = (texts: string[] | null, correct: number[]): SampleScores => ({
+    predictions: Float64Array.from(correct), correct: Uint8Array.from(correct), logLikelihood: new Float64Array(correct.length).fill(NaN), margin: new Float64Array(correct.length),
+    uniform: null, tokens: null, choices: null, texts, finite: true,
+  });
+  const warned = (task: object, ...models: SampleScores[]) => {
+    const loaded = loadTextTask(taskOf({ test: ["row-3", "row-4"], ...task }), rows, 1, null);
+    return neverMatches({ ...loaded, id: "sums" }, loaded.sides.test, models.map((one, i) => ({ id: i === 0 ? "base" : "a", scores: one })))?.message;
+  };
+
+  test("is warned of, with what was said, read and wanted", () => {
+    const wrong = scores(["three", "four"], [0, 0]);
+    expect(warned({}, wrong, wrong)).toBe('Task sums: none of 2 models was right on any of 2 samples. base said "three" where "so #### 3" was wanted (sample row-3). Look at prompt, extract, ignore and max_new_tokens of the task.');
+    expect(warned({ extract: { after: "####" } }, wrong)).toMatch(/base said "three", of which nothing could be read, where/);
+    expect(warned({ extract: "last_number" }, scores(["1 or 2", ""], [0, 0]))).toMatch(/base said "1 or 2", read as "2", where/);
+    expect(warned({}, wrong, scores(["three", "so #### 4"], [0, 1]))).toBeUndefined();
+    expect(warned({ metric: "spearman", extract: { after: "####" } }, wrong)).toBeUndefined();
   });
 });

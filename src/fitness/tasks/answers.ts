@@ -1,6 +1,7 @@
 /** What a row's answer means: a class of the head, a number, right choices, or a text. */
 import { LabError } from "../../lib/error.ts";
 import { list, show } from "../../lib/words.ts";
+import { numberRead } from "./extract.ts";
 import { metrics } from "../metrics/table.ts";
 import type { TaskSpec } from "./settle.ts";
 import { fill, fillEach, onlyHole, type Row, type Write } from "./template.ts";
@@ -53,7 +54,7 @@ export function classOf(spec: TaskSpec, row: Row, id: string, head: readonly str
 
 export function numberOf(spec: TaskSpec, row: Row, id: string): number {
   const raw = rawAnswer(spec, row);
-  const number = typeof raw === "number" ? raw : typeof raw === "string" ? Number(raw) : NaN;
+  const number = typeof raw === "number" ? raw : typeof raw !== "string" ? NaN : spec.kind === "generation" ? (numberRead(raw, spec.extract) ?? NaN) : Number(raw);
   if (Number.isFinite(number)) return number;
   throw new LabError("bad-samples", `Task ${spec.id}: the answer of sample ${id} is ${show(raw)}, but its metric compares numbers.`, { details: { task: spec.id, sample: id } });
 }

@@ -14,8 +14,8 @@ export function readOut(text: string, extract: Extract): string | null {
   return at === -1 ? null : text.slice(at + extract.after.length).trim();
 }
 
-/** The last number in a text, as a number. */
-export const numberIn = (text: string): number | null => asNumber(text.match(NUMBER)?.at(-1));
+/** The last number in what is read out of a text. */
+export const numberRead = (text: string, extract: Extract = "text"): number | null => asNumber(readOut(text, extract)?.match(NUMBER)?.at(-1));
 
 /** A text that is a number and nothing else, but for a currency or per cent. */
 export const numberAlone = (text: string): number | null => asNumber(new RegExp(`^\\s*[$€£]?\\s*(${NUMBER.source})\\s*[%.]?\\s*$`).exec(text)?.[1]);
