@@ -2,7 +2,7 @@
  * The page behind the command line: a lab without a view. Jobs come in as JSON, events go out as JSON, files go to the
  * local server in chunks (a streaming request body is refused over HTTP/1.1). Uses the library entry and nothing behind it.
  */
-import { createLab, isLabError } from "./index.ts";
+import { createLab, isLabError, parseRecipe } from "./index.ts";
 import type { Journal, LabEvent, LabOptions, RecipeInput, Report, RunHandle } from "./index.ts";
 
 export interface Job {
@@ -76,6 +76,15 @@ const headless = {
           return name;
         }),
       );
+    }),
+
+  /** What is known of a recipe's models from headers alone. */
+  look: ({ recipe, options, token }: Job) =>
+    answered(async () => {
+      lab = createLab(options);
+      if (token) await lab.setToken(token);
+      const { base, experts } = parseRecipe(recipe);
+      return lab.preflight({ base: base.model, experts: experts.map(({ model }) => model) });
     }),
 
   /** What a merge of folders would read, write and hold. */

@@ -1,5 +1,6 @@
 /**
- * `merge --dry-run`: does it fit, what would it cost. Only sizes are read: a family's family.json, a folder's listing.
+ * `merge --dry-run`: does it fit, what would it cost. Only sizes are read: a family's family.json, a folder's listing; of models on the Hub
+ * configurations and headers, which also tell whether they can be merged.
  * The time is a guess from milliseconds an inference a million parameters takes on two cores; the rest is counted.
  */
 import { readFileSync } from "node:fs";
@@ -11,7 +12,8 @@ import { app } from "./app.mjs";
 import { exitCodes } from "./arguments.mjs";
 import { mount } from "./mounts.mjs";
 import { duration, megabytes } from "./progress.mjs";
-import { here, references } from "./recipe.mjs";
+import { here, isLocal, references } from "./recipe.mjs";
+import { openSession } from "./session.mjs";
 
 /** Chromium, a page and the runtime, before any model. */
 const idleBytes = 600e6;
@@ -19,7 +21,7 @@ const msAnInferenceAMillionParameters = 1.2;
 
 /** @param {import("../../src/recipe/schema.ts").Recipe} recipe */
 export async function dryRun(recipe, recipeFolder, asked) {
-  const sizes = await sizesOf(recipe, recipeFolder);
+  const sizes = onTheHub(recipe) ? await lookAt(recipe, recipeFolder, asked) : await sizesOf(recipe, recipeFolder);
   const { planOf } = await app();
   const plans = [...recipe.runs, ...recipe.compare].map((run) => ({ id: run.id, resident: run.swarm === "resident", ...planOf(run, recipe) }));
   const optimise = total(recipe.tasks.map((task) => count(task.optimise)));
@@ -30,7 +32,7 @@ export async function dryRun(recipe, recipeFolder, asked) {
   const particles = Math.max(0, ...plans.filter(({ resident }) => resident).map((run) => run.particles));
   // Subspace: base, task vectors and one slot. Resident: position, velocity and best a particle more.
   const copies = recipe.experts.length + 2.25 + 3 * particles;
-  const gpuBytes = Math.round(copies * sizes.modelBytes);
+  const gpuBytes = Math.round(particles === 0 && sizes.gpuBytes ? sizes.gpuBytes : copies * sizes.modelBytes);
   const memoryBytes = Math.round(idleBytes + gpuBytes + sizes.downloadBytes);
   const fits = memoryBytes < freemem() * 0.9;
   const seconds = Math.round((inferences * msAnInferenceAMillionParameters * sizes.modelBytes) / 4e6 / 1000) + 4;
@@ -44,6 +46,29 @@ export async function dryRun(recipe, recipeFolder, asked) {
   return { ok: true, dryRun: true, fits, downloadBytes: sizes.downloadBytes, readBytes: sizes.readBytes, gpuBytes, memoryBytes, inferences, seconds, runs: plans.map(({ id, evaluations }) => ({ id, evaluations })) };
 }
 
+const onTheHub = ({ base, experts }) => [base.model, ...experts.map(({ model }) => model)].some((reference) => !isLocal(reference) && !reference.startsWith("zoo/"));
+
+/** By the app's own look, which the page shows before anything large is downloaded. */
+async function lookAt(recipe, recipeFolder, asked) {
+  const copy = structuredClone(recipe);
+  const session = await openSession({ mounts: mount(copy, recipeFolder, here) });
+  try {
+    const found = await session.look({ recipe: copy, options: { storage: "cli" } });
+    const unreadable = found.models.find(({ error }) => error);
+    if (unreadable) throw new Plain(unreadable.error.message, exitCodes.cannotRead);
+    const problem = found.problems[0];
+    if (found.fits === false) throw new Plain(problem?.message ?? "These models cannot be merged.", exitCodes.cannotMerge);
+    if (!asked.quiet) {
+      for (const { ref, licence, bytes, parameters } of found.models) say(`${ref}: ${parameters ? `${(parameters / 1e6).toFixed(1)} million weights, ` : ""}${megabytes(bytes)}, licence ${licence ?? "unknown"}.`);
+      for (const note of found.notes) say(note);
+    }
+    const parameters = Math.max(0, ...found.models.map((model) => model.parameters ?? model.bytes / 4));
+    return { readBytes: found.downloadBytes + found.cachedBytes, downloadBytes: found.downloadBytes, modelBytes: 4 * parameters, gpuBytes: found.memoryBytes?.f32 };
+  } finally {
+    await session.close();
+  }
+}
+
 async function sizesOf(recipe, recipeFolder) {
   const site = await ensureBuilt();
   const copy = structuredClone(recipe);
@@ -54,7 +79,7 @@ async function sizesOf(recipe, recipeFolder) {
   for (const reference of new Set(references(copy).map(([text]) => text))) {
     const zoo = /^zoo\/([^/]+)\/([^/]+)$/.exec(reference);
     const mounted = mounts.get(reference);
-    if (!mounted && !zoo) throw new Plain(`${reference} lies on the Hub; models are read from the zoo and from folders so far.`, exitCodes.cannotRead);
+    if (!mounted && !zoo) throw new Plain(`${reference} is neither in the zoo nor a folder here.`, exitCodes.cannotRead);
     const files = mounted ? mounted.files : familyFiles(site, zoo[1], zoo[2]);
     readBytes += total(files.map((file) => file.bytes));
     if (!models.has(reference)) continue;

@@ -127,6 +127,8 @@ export async function openSession({ mounts = new Map(), into = null, without = [
         hear = onEvent ?? hear;
         return call((given) => window.headless.run(given), asked(job, { mounts: urls }));
       },
+      /** What headers tell of a recipe's models. */
+      look: (job) => call((given) => window.headless.look(given), asked(job, { mounts: urls })),
       /** What a merge of folders would cost. */
       plan: (job) => call((given) => window.headless.planFolders(given), { ...asked(job), places }),
       /** Merges folders into the browser's own files; resolves with the report and what was written. */
