@@ -154,6 +154,8 @@ export const s = {
     paper: (value: string) => `paper: ${value}`,
     measure: "fitness",
     measures: { metric: "metrics", log_likelihood: "log-likelihood" } as const,
+    dtype: "weights rounded to",
+    dtypes: { float32: "32 bit", float16: "16 bit", bfloat16: "bfloat16" } as const,
     aggregate: "over tasks",
     aggregates: { mean: "mean", normalised: "normalised", worst: "worst" } as const,
     random: "random factor per",
@@ -262,10 +264,22 @@ export const s = {
     needsRun: "After a run",
     packing: "Packing…",
     zip: (size: string) => `Everything as one zip, ${size}`,
-    files: "Single files",
-    sub: "The merged network as ONNX, one folder a task head and one file with all heads; the report beside it.",
+    files: (n: number) => plural(n, "file"),
+    forms: "Forms of the model",
+    onnx: "ONNX", safetensors: "safetensors",
+    rounded: (dtype: string) => `Its weights were rounded to ${dtype} before they were scored; another type is set before a run, under More.`,
+    sub: "The merged network laid out as its source, card and report beside it: transformers.js and Python load it as it is.",
     reload: "This run is shown from the browser's store. Load its models again to download it.",
     reloadButton: "Load it again",
+  },
+
+  push: {
+    title: "Push it to the Hub",
+    sub: (address: string) => `The same files in one commit${address === "" ? "" : ` at ${address}`}. The repository is made if it is not there yet.`,
+    repo: "repository", repoHint: "you/name-of-the-merge",
+    token: "token", private: "private", push: "Push", busy: "Pushing…",
+    states: { hashing: "digest", uploading: "sent" } as const,
+    done: "It is there:",
   },
 
   shareDialog: {

@@ -83,6 +83,10 @@ export class Settings {
     return this.#change({ ...this.whole, fitness: { ...this.whole.fitness, aggregate } });
   }
 
+  setDtype(out_dtype: "float32" | "float16" | "bfloat16"): string | null {
+    return this.#change({ ...this.whole, out_dtype });
+  }
+
   setSeed(which: "samples" | "search", seed: number): string | null {
     return this.#change({ ...this.whole, seeds: { ...this.whole.seeds, [which]: seed } });
   }
