@@ -1,4 +1,6 @@
-/** The fields of a JSON Schema as a Markdown table: docs/recipe.md is held against it by a test. */
+/** The fields of a JSON Schema, and the presets, as Markdown tables: docs/recipe.md and docs/tasks.md are held against them by tests. */
+import { PRESETS } from "../fitness/tasks/presets/table.ts";
+
 interface Schema {
   readonly type?: string;
   readonly description?: string;
@@ -38,6 +40,15 @@ export function recipeTable(schema: Record<string, unknown>): string {
     seen.add(path);
     return [shared];
   })].join("\n");
+}
+
+/** One line a benchmark. */
+export function presetTable(): string {
+  const lines = Object.entries(PRESETS).map(([name, { about, source, fields }]) => {
+    const rows = source ? `\`${[source.dataset, source.config, source.split].filter(Boolean).join(" ")}\`${source.shots ? `, examples from \`${source.shots}\`` : ""}` : "a file of yours";
+    return `| \`${name}\` | ${about} | ${fields.metric} | ${rows} |`;
+  });
+  return ["| preset | what is asked | metric | rows |", "|---|---|---|---|", ...lines].join("\n");
 }
 
 function walk(schema: Schema, path: string, lines: Map<string, string>, without: readonly string[]): void {

@@ -53,7 +53,7 @@ const SOURCE = z.union(
     fields({
       dataset: z.string(must("must be owner/name")).regex(/^[\w.-]{1,96}\/[\w.-]{1,96}$/, must("must be owner/name")).optional().describe("Dataset on the Hub, owner/name; the preset's unless given"),
       config: text().optional().describe("Configuration of the dataset; its only or default one unless given"),
-      split: text().optional().describe("Its split, as the Hub names it; the only one, test or validation unless given"),
+      split: text().optional().describe("Its split, as the Hub names it; the only one, validation or test unless given"),
       shots: text().optional().describe("Split that few-shot examples are taken from; the same unless given"),
       columns: columns().optional().describe("As the task's"),
       ...resolved,
@@ -61,6 +61,9 @@ const SOURCE = z.union(
   ],
   must("must be a sample set (zoo/family/name or a path) or an object with dataset, config, split, columns"),
 );
+
+/** Unless a task says otherwise, or its preset, where the benchmark has fewer. */
+const COUNTS = { optimise: 50, validate: 0, test: 500 } as const;
 
 export const TASK = fields({
   id: id().describe("Name of the task in the report"),
@@ -85,9 +88,9 @@ export const TASK = fields({
   stop: several(marker(), 16, "texts", 0).optional().describe("A generated text ends before the first of these"),
   metric: metric.optional().describe("What its source or kind says unless given, which for classes is accuracy; higher is better but for perplexity"),
   measure: measure().optional().describe("What the search is told of this task, over fitness.measure"),
-  optimise: samples().default(50).describe("Samples a search sees: how many, or which ids; 0: scored, not searched"),
-  validate: samples().default(0).describe("Samples that choose among a search's bests"),
-  test: samples().default(500).describe("Samples no search sees"),
+  optimise: samples().optional().meta({ default: COUNTS.optimise }).describe("Samples a search sees: how many, or which ids; 0: scored, not searched"),
+  validate: samples().optional().meta({ default: COUNTS.validate }).describe("Samples that choose among a search's bests"),
+  test: samples().optional().meta({ default: COUNTS.test }).describe("Samples no search sees"),
   weight: between(0, 1_000_000).default(1).describe("Weight in the mean over tasks"),
 });
 
@@ -95,7 +98,8 @@ export const TASK = fields({
 export type TaskDraft = z.output<typeof TASK>;
 type DraftSource = NonNullable<TaskDraft["source"]>;
 export type TaskSource = Exclude<DraftSource, object> | (Exclude<DraftSource, string> & { dataset: string });
-export type Task = Omit<TaskDraft, "source"> & { source: TaskSource };
+type Samples = NonNullable<TaskDraft["test"]>;
+export type Task = Omit<TaskDraft, "source" | "optimise" | "validate" | "test"> & { source: TaskSource; optimise: Samples; validate: Samples; test: Samples };
 
 /** What a preset says is written down where the task does not say it, and the preset goes: a recipe means the same when presets change. */
 export function spellOutTask({ preset, ...written }: TaskDraft, path: string, problems: string[]): Task | null {
@@ -111,7 +115,7 @@ export function spellOutTask({ preset, ...written }: TaskDraft, path: string, pr
     return null;
   }
   const given = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined)) as Omit<TaskDraft, "source" | "preset">;
-  return { ...(known?.fields as Partial<TaskDraft> | undefined), ...given, source };
+  return { ...COUNTS, ...(known?.fields as Partial<TaskDraft> | undefined), ...known?.counts, ...given, source };
 }
 
 /** The task's own source, its gaps filled by the preset's where both are datasets. */

@@ -36,6 +36,11 @@ describe("a task of texts", () => {
     const again = loadTextTask(taskOf(JSON.parse(JSON.stringify(once.recipe)) as Record<string, unknown>), source, 1, null);
     expect(again.sides).toEqual(once.sides);
     expect(again.recipe).toEqual(once.recipe);
+    // Of a dataset whose configuration and split were found.
+    const rows = rowsOf(Array.from({ length: 200 }, (_, i) => ({ text: `t${i}`, answer: "a" })), {}, { found: { config: "default", split: "test", total: 200, revision: "0".repeat(40) } });
+    const found = loadTextTask(taskOf({ source: { dataset: "a/b" }, test: 50 }), rows, 1, null);
+    expect(found.recipe.source).toEqual({ dataset: "a/b", config: "default", split: "test", revision: "0".repeat(40) });
+    expect(loadTextTask(taskOf({ ...found.recipe }), rows, 1, null).sides.test.ids).toEqual(found.sides.test.ids);
   });
 
   test("labels become the head's classes by name, by the names of their numbers, or in order where the head has none", () => {

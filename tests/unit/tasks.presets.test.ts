@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { loadTextTask } from "../../src/fitness/tasks/load.ts";
 import { PRESETS, PRESET_NAMES } from "../../src/fitness/tasks/presets/table.ts";
 import { KINDS } from "../../src/fitness/tasks/kinds.ts";
 import { isLabError } from "../../src/lib/error.ts";
+import { presetTable } from "../../src/recipe/documentation.ts";
 import { parseRecipe, type RecipeTask } from "../../src/recipe/schema.ts";
 import { rowsOf } from "../fixtures/tasks/rows.ts";
 
@@ -29,6 +31,10 @@ const asked = (preset: string, row: Record<string, unknown>, { head = null, more
   return { sample: sides.test.samples[0], label: sides.test.labels[0], texts, recipe };
 };
 
+test("every preset stands in docs/tasks.md (run node docs/write.mjs)", () => {
+  expect(readFileSync(new URL("../../docs/tasks.md", import.meta.url), "utf8")).toContain(presetTable());
+});
+
 describe("presets", () => {
   test.for(PRESET_NAMES)("%s is spelt out in a recipe, which then no longer needs it", (name) => {
     const source = PRESETS[name]?.source ? {} : { source: "./rows.jsonl" };
@@ -47,6 +53,15 @@ describe("presets", () => {
     expect(problem({ preset: "knowledge_crosswords" })).toBe("tasks.0.source is missing: it must say where the samples come from, since knowledge_crosswords is in no dataset of the Hub.");
     expect(problem({ preset: "gsm8k", metric: "accuracy" })).toMatch(/^tasks\.0\.metric is accuracy, which does not measure generation; there are exact_match, /);
     expect(problem({ preset: "mbpp", measure: "log_likelihood" })).toMatch(/measured by log_likelihood, but code is right when its tests pass/);
+  });
+
+  test("small benchmarks ask for no more than they have", () => {
+    const rte = parsed({ preset: "glue_text/rte", test: undefined, optimise: undefined });
+    expect(rte).toMatchObject({ optimise: 50, validate: 0, test: 100 });
+    const rows = Array.from({ length: 277 }, () => ({ sentence1: "one", sentence2: "two", label: 0 }));
+    for (const seed of [1, 2, 3]) expect(loadTextTask(rte, rowsOf(rows), seed, null).sides.test.count).toBe(100);
+    expect(parsed({ preset: "glue_text/rte", test: 5 }).test).toBe(5);
+    expect(parsed({ preset: "gsm8k", test: undefined }).test).toBe(500);
   });
 
   test("GLUE, both forms", () => {

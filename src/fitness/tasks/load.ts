@@ -26,8 +26,10 @@ export function loadTextTask(task: RecipeTask, source: LoadedRows, seed: number,
   const spec = settle(task, source.told, source.columns, headLabels);
   const labels = spec.kind === "classification" ? classesOf(spec, headLabels) : [];
   const { usable, warnings } = usableRows(spec, { ...source, splits: named(spec, source.splits) });
-  const drawn = drawSamples(task, usable, seed);
-  const shotsFor = drawnShots(task, spec, usable, drawn, seed);
+  // As it is spelt out, so that a recipe made of it draws the very same.
+  const recipe = spelt(task, spec, source.found);
+  const drawn = drawSamples(recipe, usable, seed);
+  const shotsFor = drawnShots(recipe, spec, usable, drawn, seed);
   const side = (name: Side): TextSet => {
     const { from, indices } = drawn[name];
     const made = indices.map((index) => {
@@ -49,7 +51,7 @@ export function loadTextTask(task: RecipeTask, source: LoadedRows, seed: number,
     texts: { kind: spec.kind, labels, maxNewTokens: spec.maxNewTokens, stop: spec.stop, judge: judgeOf(spec) },
     labels,
     sides: { optimise: side("optimise"), validate: side("validate"), test: side("test") },
-    recipe: spelt(task, spec, source.found),
+    recipe,
     warnings,
   };
 }

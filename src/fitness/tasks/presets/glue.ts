@@ -9,6 +9,8 @@ import type { Preset } from "./preset.ts";
 interface GlueTask {
   readonly what: string;
   readonly split?: string;
+  /** Of some hundred rows a side has fewer than the usual 500. */
+  readonly test?: number;
   readonly metric: MetricName;
   /** What a classifier reads. */
   readonly texts: readonly [string] | readonly [string, string];
@@ -21,7 +23,7 @@ interface GlueTask {
 
 const TASKS: Readonly<Record<string, GlueTask>> = {
   cola: {
-    what: "is a sentence grammatical", metric: "matthews", texts: ["sentence"], classes: ["unacceptable", "acceptable"], words: ["unacceptable", "acceptable"],
+    what: "is a sentence grammatical", test: 400, metric: "matthews", texts: ["sentence"], classes: ["unacceptable", "acceptable"], words: ["unacceptable", "acceptable"],
     prompt: `Indicate if the following sentence is grammatically correct or not: "{{sentence}}". Answere 'acceptable' or 'unacceptable'.`,
   },
   mnli: {
@@ -29,7 +31,7 @@ const TASKS: Readonly<Record<string, GlueTask>> = {
     prompt: "Does the premise: '{{premise}}' logically imply, contradict, or is neutral to the hypothesis: '{{hypothesis}}'? Answere with 'entailment', 'contradiction', or 'neutral'.",
   },
   mrpc: {
-    what: "do two sentences say the same", metric: "f1", texts: ["sentence1", "sentence2"], classes: ["not_equivalent", "equivalent"], words: ["no", "yes"],
+    what: "do two sentences say the same", test: 150, metric: "f1", texts: ["sentence1", "sentence2"], classes: ["not_equivalent", "equivalent"], words: ["no", "yes"],
     prompt: "Are the following sentences '{{sentence1}}' and '{{sentence2}}' conveying the same meaning? Answere with 'yes' or 'no'.",
   },
   qnli: {
@@ -41,11 +43,11 @@ const TASKS: Readonly<Record<string, GlueTask>> = {
     prompt: "Do the questions '{{question1}}' and '{{question2}}' have the same intent? Answere with 'yes' or 'no'.",
   },
   rte: {
-    what: "does a text entail a sentence", metric: "accuracy", texts: ["sentence1", "sentence2"], classes: ["entailment", "not_entailment"], words: ["yes", "no"],
+    what: "does a text entail a sentence", test: 100, metric: "accuracy", texts: ["sentence1", "sentence2"], classes: ["entailment", "not_entailment"], words: ["yes", "no"],
     prompt: "Does the text: '{{sentence1}}' entail that '{{sentence2}}' is true? Provide 'yes' or 'no'.",
   },
   sst2: {
-    what: "is a review positive", metric: "accuracy", texts: ["sentence"], classes: ["negative", "positive"], words: ["negative", "positive"],
+    what: "is a review positive", test: 350, metric: "accuracy", texts: ["sentence"], classes: ["negative", "positive"], words: ["negative", "positive"],
     prompt: "Given the sentence '{{sentence}}', determine the sentiment. Is it positive or negative?",
   },
   stsb: {
@@ -55,10 +57,12 @@ const TASKS: Readonly<Record<string, GlueTask>> = {
 };
 
 const source = (config: string, { split = "validation" }: GlueTask) => ({ dataset: "nyu-mll/glue", config, split });
+const counts = ({ test }: GlueTask) => (test === undefined ? {} : { counts: { test } });
 
 const asClasses = (name: string, task: GlueTask): Preset => ({
   about: `GLUE ${name}, ${task.what}: an encoder with a head`,
   source: source(name, task),
+  ...counts(task),
   fields: {
     kind: task.classes.length > 0 ? "classification" : "regression",
     metric: task.metric,
@@ -72,6 +76,7 @@ const asClasses = (name: string, task: GlueTask): Preset => ({
 const asText = (name: string, task: GlueTask): Preset => ({
   about: `GLUE ${name}, ${task.what}: text to text, as published Flan-T5 experts are asked`,
   source: source(name, task),
+  ...counts(task),
   fields: {
     kind: "generation",
     metric: task.words.length > 0 ? "exact_match" : "spearman",

@@ -5,6 +5,7 @@ export const mbpp: Readonly<Record<string, Preset>> = {
   mbpp: {
     about: "MBPP: short Python functions, run against their tests in a sandbox, three examples",
     source: { dataset: "google-research-datasets/mbpp", config: "full", split: "test", shots: "prompt" },
+    counts: { test: 200 },
     fields: {
       kind: "code",
       metric: "pass_at_1",

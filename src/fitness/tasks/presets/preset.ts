@@ -9,6 +9,8 @@ export interface Preset {
   readonly about: string;
   /** Left out where the Hub has no dataset of it: the task names a file. */
   readonly source?: { readonly dataset: string; readonly config?: string; readonly split: string; readonly shots?: string };
+  /** Where the benchmark has too few rows for the usual ones. */
+  readonly counts?: { readonly optimise?: number; readonly test?: number };
   readonly fields: {
     readonly kind: TextKind;
     readonly metric: MetricName;

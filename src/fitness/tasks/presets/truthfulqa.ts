@@ -16,6 +16,7 @@ const EXAMPLES = [
 const preset = (targets: "mc1_targets" | "mc2_targets", about: string, metric: "multiple_choice" | "multiple_choice_probability"): Preset => ({
   about,
   source: { dataset: "truthfulqa/truthful_qa", config: "multiple_choice", split: "validation" },
+  counts: { test: 300 },
   fields: {
     kind: "multiple_choice",
     metric,
