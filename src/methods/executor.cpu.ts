@@ -22,6 +22,8 @@ const BLOCK = 8192;
 /** Behind every array: whole vectors are read and written, Philox writes 16 elements and may begin up to 3 early. */
 const SLACK_BYTES = 128;
 const PAGE = 65536;
+/** Of a selection at most, each a quarter of a megabyte: where a search for equal elements may begin. */
+const MARKS = 32;
 
 type Kernel = (...addresses: number[]) => void;
 
@@ -91,6 +93,12 @@ interface Chunk {
   readonly to: number;
   /** Address of element `from`, by input. */
   readonly at: readonly number[];
+}
+
+/** Not all of a tensor: from the block on that holds element `from`, until it is over. */
+interface Part {
+  readonly over?: () => boolean;
+  readonly from?: number;
 }
 
 /** How a formula goes through a tensor: a block anywhere, or never across the end of a row (slice) whose numbers differ. */
@@ -179,19 +187,21 @@ class CpuPasses implements Passes {
   }
 
   tally(selections: readonly Tally[], half: Half): Promise<void> {
-    return this.#eachBlocks(selections.map(({ of }) => of), (s, bits, length) => {
+    const between = BLOCK * Math.max(64, Math.ceil(this.length / BLOCK / MARKS));
+    return this.#eachBlocks(selections.map(({ of }) => of), (s, bits, length, from) => {
       const { select, signed } = selections[s] as Tally;
+      if (select.halves && from > 0 && from % between === 0) select.mark(from);
       if (signed) for (let i = 0; i < length; i++) bits[i] = (bits[i] as number) < 0 ? ~(bits[i] as number) : (bits[i] as number) | 0x80000000;
       select.count(half, bits, length);
     });
   }
 
-  async place(of: Float, sought: number, wanted: number): Promise<number> {
+  async place(of: Float, sought: number, { from: first, wanted }: { readonly from: number; readonly wanted: number }): Promise<number> {
     let left = wanted;
-    let place = 0;
+    let place = this.length;
     await this.#eachBlock(of, (bits, from, length) => {
-      for (let i = 0; i < length && left > 0; i++) if (bits[i] === (sought | 0) && --left === 0) place = from + i + 1;
-    }, () => left === 0);
+      for (let i = Math.max(0, first - from); i < length && left > 0; i++) if (bits[i] === (sought | 0) && --left === 0) place = from + i + 1;
+    }, { over: () => left === 0, from: first });
     return place;
   }
 
@@ -226,29 +236,30 @@ class CpuPasses implements Passes {
   }
 
   /** Blocks of `of` as bits, in order. */
-  #eachBlock(of: Float, use: (bits: Int32Array, from: number, length: number) => void, over?: () => boolean): Promise<void> {
-    return this.#eachBlocks([of], (_, bits, length, from) => use(bits, from, length), over);
+  #eachBlock(of: Float, use: (bits: Int32Array, from: number, length: number) => void, part?: Part): Promise<void> {
+    return this.#eachBlocks([of], (_, bits, length, from) => use(bits, from, length), part);
   }
 
-  async #eachBlocks(of: readonly Float[], use: (which: number, bits: Int32Array, length: number, from: number) => void, over = () => false): Promise<void> {
+  async #eachBlocks(of: readonly Float[], use: (which: number, bits: Int32Array, length: number, from: number) => void, part: Part = {}): Promise<void> {
+    const { over = () => false, from: first = 0 } = part;
     const passes = of.map((store) => this.#prepare({ store }, null, BLOCK));
     const walk = passes.find((pass) => pass.walk.unit)?.walk ?? { unit: 0, along: null };
     await this.#each(planOf({ sums: of }), walk, (chunk) => {
-      for (let from = chunk.from; from < chunk.to && !over(); from += BLOCK) {
+      for (let from = chunk.from + BLOCK * Math.max(0, Math.floor((first - chunk.from) / BLOCK)); from < chunk.to && !over(); from += BLOCK) {
         const to = Math.min(from + BLOCK, chunk.to);
         passes.forEach((pass, p) => {
           this.#run(pass, chunk, from, to, pass.out);
           use(p, new Int32Array(this.#executor.memory.buffer, pass.out, to - from), to - from, from);
         });
       }
-    }, over);
+    }, part);
   }
 
   /** Chunks of the inputs a plan reads, one after the other. */
-  async #each(plan: Plan, walk: Walk, use: (chunk: Chunk) => void | Promise<void>, over = () => false): Promise<void> {
+  async #each(plan: Plan, walk: Walk, use: (chunk: Chunk) => void | Promise<void>, { over = () => false, from: first = 0 }: Part = {}): Promise<void> {
     const inputs = plan.inputs;
     const step = this.#whole ? Math.max(1, this.length) : this.#chunkFor(plan, walk);
-    for (let from = 0; from < this.length && !over(); from += step) {
+    for (let from = step * Math.floor(first / step); from < this.length && !over(); from += step) {
       const to = Math.min(this.length, from + step);
       await this.#load(inputs, from, to);
       this.#check();

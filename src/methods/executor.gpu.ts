@@ -8,12 +8,13 @@ import type { Gpu } from "../gpu/device.ts";
 import { bind, dispatchFolded } from "../gpu/dispatch.ts";
 import { readWhole, Staging } from "../gpu/readback.ts";
 import type { Along, Executor, Geometry, Passes, Totals } from "./executor.ts";
-import { type Float, type Formula, type Plan, planOf, type RankedMask, type Truth } from "./expression.ts";
-import type { Tally } from "./sparsify/cuts.ts";
+import { differ, type Float, type Formula, not, number, type Plan, planOf, type RankedMask, type Truth } from "./expression.ts";
+import { bracketOf, targetIn } from "./sparsify/bracket.ts";
+import type { Guess, Tally } from "./sparsify/cuts.ts";
 import { rowDivergence } from "./sparsify/divergence.ts";
-import type { Half } from "./sparsify/select.ts";
+import type { Half, Target } from "./sparsify/select.ts";
 import type { TensorSource, TensorWriter } from "./types.ts";
-import { COLUMN_SLICES, columnKernel, PARAMETERS, passKernel, rowKernel, tallyKernel, wordCounts } from "./wgsl/formula.ts";
+import { bracketKernel, COLUMN_SLICES, columnKernel, PARAMETERS, passKernel, rowKernel, SAMPLE_TILES, tallyKernel, TILE, wordCounts } from "./wgsl/formula.ts";
 import rankCode from "./wgsl/rank.wgsl?raw";
 
 /** Of a chunk of one input. */
@@ -22,8 +23,10 @@ const CHUNK_ELEMENTS = 2 ** 24;
 const BUDGET_BYTES = 512 * 2 ** 20;
 /** Pairs of a batch of rows that are being sorted. */
 const SORT_BYTES = 64 * 2 ** 20;
-const TILE = 1024;
 const BINS = 65536;
+/** Elements from which a sample pays; brackets of one kernel. */
+const LEAST_GUESSED = 2 ** 20;
+const MOST_BRACKETS = 24;
 /** Lanes read up to three elements past a row's end. */
 const SLACK = 4;
 const STORAGE = 0x80, COPY_SRC = 0x4, COPY_DST = 0x8, UNIFORM = 0x40; // GPUBufferUsage, which only exists where WebGPU does
@@ -291,25 +294,80 @@ export class GpuPasses implements Passes {
     this.#release(...new Set(running.map(({ laid }) => laid.words)));
   }
 
-  async place(of: Float, bits: number, wanted: number): Promise<number> {
-    let left = wanted;
-    const laid = this.#lay({ store: of });
-    const pipeline = this.#executor.pipeline("pass", laid.plan, () => passKernel(laid.plan));
-    for await (const { from, to } of this.#chunks(laid.plan, this.#flatChunk)) {
+  /** Only of what is in memory as a whole, and worth a sample. */
+  async guessed(selections: readonly Guess[]): Promise<(readonly Target[] | null)[]> {
+    if (!this.#whole || this.length < LEAST_GUESSED || selections.length === 0) return selections.map(() => null);
+    const sampled = await this.#sampled(selections);
+    const brackets = selections.map(({ keep, halves }, i) => keep.map((count) => (count > 0 ? bracketOf(sampled[i] as Uint32Array, this.length, count, halves) : null)));
+    const asked = selections.flatMap(({ keep }, sum) => keep.flatMap((_, k) => {
+      const bracket = brackets[sum]?.[k];
+      return bracket ? [{ sum, k, bracket }] : [];
+    }));
+    if (asked.length === 0 || asked.length > MOST_BRACKETS) return selections.map(() => null);
+    let next = asked.length;
+    const firsts = asked.map(({ bracket: { bins } }) => (next += bins) - bins);
+    const laid = this.#lay({ sums: selections.map(({ of }) => of) });
+    const shapes = asked.map(({ sum, bracket: { shift } }) => ({ sum, shift }));
+    const pipeline = this.#executor.pipeline(`bracket ${shapes.map(({ sum, shift }) => `${sum}/${shift}`).join(" ")}`, laid.plan, () => bracketKernel(laid.plan, shapes));
+    const bounds = this.#buffer("bounds", 12 * asked.length);
+    this.#gpu.device.queue.writeBuffer(bounds, 0, Uint32Array.from(asked.flatMap(({ bracket: { low, high, shift } }, i) => [Math.max(low, 1 << shift), high, (firsts[i] as number) - (low >>> shift)])));
+    const counted = this.#buffer("bins", 4 * next);
+    for await (const { from, to } of this.#chunks(laid.plan, this.length)) {
       const tiles = Math.ceil((to - from) / TILE);
-      const out = this.#buffer("keys", 4 * (to - from + SLACK));
-      this.#dispatch(pipeline, { begin: from, end: to, first: from, tiles }, [laid.words, out, null, null], tiles);
-      const keys = new Int32Array(await readWhole(this.#gpu, out, 4 * (to - from)));
-      this.#release(out);
-      for (let i = 0; i < keys.length; i++) {
-        if (keys[i] === (bits | 0) && --left === 0) {
-          this.#release(laid.words);
-          return from + i + 1;
-        }
-      }
+      this.#dispatch(pipeline, { begin: from, end: to, first: from, tiles }, [laid.words, counted, null, bounds], tiles);
     }
-    this.#release(laid.words);
-    return this.length;
+    const words = new Uint32Array(await readWhole(this.#gpu, counted, 4 * next));
+    this.#release(counted, bounds, laid.words);
+    const found = asked.map(({ bracket }, i) => targetIn(bracket, words[i] as number, words.subarray(firsts[i], (firsts[i] as number) + bracket.bins), this.length));
+    return selections.map(({ keep }, sum) => {
+      const targets = keep.map((count, k) => (count === 0 ? { count, high: -1, wanted: 0, threshold: 0xffffffff, equal: 0 } : (found[asked.findIndex((one) => one.sum === sum && one.k === k)] ?? null)));
+      return targets.includes(null) ? null : (targets as Target[]);
+    });
+  }
+
+  /** High halves of a few keys of each. */
+  async #sampled(selections: readonly Guess[]): Promise<Uint32Array[]> {
+    const found: Uint32Array[] = [];
+    for (const { of } of selections) {
+      const laid = this.#lay({ store: of });
+      const pipeline = this.#executor.pipeline("sampled", laid.plan, () => tallyKernel(laid.plan, false, "sampled"));
+      const counted = this.#buffer("bins", 4 * BINS);
+      for await (const { from, to } of this.#chunks(laid.plan, this.length)) {
+        const tiles = Math.ceil((to - from) / TILE / SAMPLE_TILES);
+        this.#dispatch(pipeline, { begin: from, end: to, first: from, tiles }, [laid.words, counted, null, null], tiles);
+      }
+      found.push(new Uint32Array(await readWhole(this.#gpu, counted)));
+      this.#release(counted, laid.words);
+    }
+    return found;
+  }
+
+  /** Counted tile by tile; only in the one where the count is reached are elements looked at. */
+  async place(of: Float, bits: number, { from: first, wanted }: { readonly from: number; readonly wanted: number }): Promise<number> {
+    let left = wanted;
+    const value = new Float32Array(Int32Array.of(bits).buffer)[0] as number;
+    const [count, keys] = [this.#lay({ counts: [not(differ(of, number(value)))] }), this.#lay({ store: of })];
+    let place = this.length;
+    for await (const { from, to } of this.#chunks(count.plan, this.#flatChunk)) {
+      const begin = Math.max(from, first); // a multiple of four: searches begin where blocks do
+      if (begin >= to) continue;
+      const tiles = Math.ceil((to - begin) / TILE);
+      const partials = this.#buffer("partials", 4 * tiles);
+      this.#dispatch(this.#executor.pipeline("pass", count.plan, () => passKernel(count.plan)), { begin, end: to, first: from, tiles }, [count.words, null, partials, null], tiles);
+      const equal = new Uint32Array(await readWhole(this.#gpu, partials, 4 * tiles));
+      this.#release(partials);
+      const tile = equal.findIndex((here) => here >= left || ((left -= here), false));
+      if (tile < 0) continue;
+      const [start, end] = [begin + tile * TILE, Math.min(to, begin + (tile + 1) * TILE)];
+      const out = this.#buffer("keys", 4 * (end - start + SLACK));
+      this.#dispatch(this.#executor.pipeline("pass", keys.plan, () => passKernel(keys.plan)), { begin: start, end, first: from, tiles: 1 }, [keys.words, out, null, null], 1);
+      const found = new Int32Array(await readWhole(this.#gpu, out, 4 * (end - start)));
+      this.#release(out);
+      place = start + found.findIndex((one) => one === (bits | 0) && --left === 0) + 1;
+      break;
+    }
+    this.#release(count.words, keys.words);
+    return place;
   }
 
   /** On the CPU: exponentials differ from device to device, and near equals this is nothing but their last bits. */

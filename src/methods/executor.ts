@@ -1,7 +1,7 @@
 /** Where formulas run: WebAssembly on the CPU, or kernels on the GPU. Both give a tensor the same passes. */
 import type { Float, Formula, Truth } from "./expression.ts";
-import type { Tally } from "./sparsify/cuts.ts";
-import type { Half } from "./sparsify/select.ts";
+import type { Guess, Tally } from "./sparsify/cuts.ts";
+import type { Half, Target } from "./sparsify/select.ts";
 import type { TensorSource, TensorWriter } from "./types.ts";
 
 export interface Executor {
@@ -34,8 +34,13 @@ export interface Passes {
   sumsAlong(along: Along, sums: readonly Float[]): Promise<readonly Float64Array[]>;
   /** Adds one half of every key to the histograms of its selection. */
   tally(selections: readonly Tally[], half: Half): Promise<void>;
-  /** Index behind the first `wanted` elements with these bits. */
-  place(of: Float, bits: number, wanted: number): Promise<number>;
+  /**
+   * The same in one go, where that is worth it: a sample says between which keys each cut must lie, and only those are counted one by one. Null
+   * for a selection that must be counted after all. Of expressions that are never negative.
+   */
+  guessed?(selections: readonly Guess[]): Promise<readonly (readonly Target[] | null)[]>;
+  /** Index behind the first `wanted` elements with these bits, from element `from` on. */
+  place(of: Float, bits: number, search: { readonly from: number; readonly wanted: number }): Promise<number>;
   /** KL divergence a row between softmax(p) and softmax(q). `round`: what each step of it is rounded to. */
   divergence(p: Float, q: Float, round: (value: number) => number): Promise<Float32Array>;
   /** Writes `formula.store`, in order, and gives the totals of the same pass. */

@@ -16,18 +16,25 @@ export const NOTHING: Cut = { threshold: 0x7fffffff, below: 0 };
 
 /** One list of cuts a selection; all selections share the passes. */
 export async function cutsOf(passes: Passes, selections: readonly Selection[]): Promise<Cut[][]> {
-  const running = selections.map(({ of, keep }) => ({ of: abs(of), select: new RadixSelect(keep), signed: false }));
-  await tallyBoth(passes, running);
+  const wanted = selections.map(({ of, keep }): Guess => ({ of: abs(of), keep, halves: endsHalfway(of) }));
+  const guessed = (await passes.guessed?.(wanted)) ?? [];
+  const running = wanted.map(({ of, keep, halves }) => ({ of, select: new RadixSelect(keep, { halves }), signed: false }));
+  await tallyBoth(passes, running.filter((_, i) => !guessed[i]));
   const all: Cut[][] = [];
-  for (const { of, select } of running) {
+  for (const [i, { of, select }] of running.entries()) {
     const cuts: Cut[] = [];
-    for (const { count, threshold, wanted, equal } of select.finish()) {
+    for (const { count, threshold, wanted: left, equal } of guessed[i] ?? select.finish()) {
       if (count === 0) cuts.push(NOTHING);
-      else cuts.push({ threshold, below: wanted >= equal ? ALL : await passes.place(of, threshold, wanted) });
+      else cuts.push({ threshold, below: left >= equal ? ALL : await passes.place(of, threshold, select.before(threshold, left)) });
     }
     all.push(cuts);
   }
   return all;
+}
+
+/** bfloat16 numbers: the lower half of their bits is 0. */
+export function endsHalfway({ op, args: [first] }: Float): boolean {
+  return op === "bf16" || (op === "abs" && first?.type === "float" && endsHalfway(first));
 }
 
 /** Values at these places of the ascending order, 0 the least. */
@@ -40,9 +47,20 @@ export async function valuesAt(passes: Passes, of: Float, places: readonly numbe
 }
 
 async function tallyBoth(passes: Passes, running: readonly Tally[]): Promise<void> {
+  if (running.length === 0) return;
   await passes.tally(running, "high");
   for (const { select } of running) select.narrow();
-  await passes.tally(running, "low");
+  const finer = running.filter(({ select }) => !select.halves);
+  if (finer.length > 0) await passes.tally(finer, "low");
+}
+
+/** A selection by magnitude, before anything is counted. */
+export interface Guess {
+  /** Never negative: its bits are the keys. */
+  readonly of: Float;
+  readonly keep: readonly number[];
+  /** The lower half of every key is 0. */
+  readonly halves: boolean;
 }
 
 export interface Tally {

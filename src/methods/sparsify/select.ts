@@ -1,6 +1,7 @@
 /**
  * Exact selection without a sort: a radix select on 32-bit keys whose unsigned order is the order wanted. Two histograms, of the
- * high and of the low half, find the key at which to cut, and how many of those equal to it are still kept.
+ * high and of the low half, find the key at which to cut, and how many of those equal to it are still kept. Keys of bfloat16 numbers
+ * end with their high half: one histogram tells all, and marks on the way tell how many equal ones lie before a place.
  */
 const BINS = 65536;
 
@@ -22,8 +23,21 @@ const FEW = 4096;
 const spare: Uint32Array[] = [];
 const MOST_SPARE = 64;
 
+interface Mark {
+  readonly from: number;
+  /** Counts of the high half before it. */
+  readonly before: Uint32Array;
+}
+
+export interface SelectOptions {
+  /** The low half of every key is 0. */
+  readonly halves?: boolean;
+}
+
 /** One selection under way; any number of cuts share its two passes, over one tensor or many. */
 export class RadixSelect {
+  readonly halves: boolean;
+  readonly #marks: Mark[] = [];
   #high = spare.pop() ?? new Uint32Array(BINS);
   /** Bins of the high half that hold something lie within. */
   #lowest = BINS;
@@ -32,7 +46,8 @@ export class RadixSelect {
   readonly #targets: Target[];
 
   /** `keep`: how many of the largest, for each cut. */
-  constructor(keep: readonly number[]) {
+  constructor(keep: readonly number[], { halves = false }: SelectOptions = {}) {
+    this.halves = halves;
     this.#targets = keep.map((count) => ({ count, high: -1, wanted: count, threshold: 0xffffffff, equal: 0 }));
   }
 
@@ -61,12 +76,32 @@ export class RadixSelect {
     for (const narrowed of this.#low.values()) collect(narrowed, keys, length);
   }
 
+  /** Keys from here on are those of element `from` and what follows. */
+  mark(from: number): void {
+    this.#marks.push({ from, before: this.#high.slice() });
+  }
+
+  /** Where the search for the `wanted`th key of this value may begin, and how many are wanted from there. */
+  before(threshold: number, wanted: number): { readonly from: number; readonly wanted: number } {
+    let nearest = { from: 0, wanted };
+    for (const { from, before } of this.#marks) {
+      const passed = before[threshold >>> 16] as number;
+      if (passed < wanted) nearest = { from, wanted: wanted - passed };
+    }
+    return nearest;
+  }
+
   /** Between the halves: in which bin each cut lies. */
   narrow(): void {
     for (const target of this.#targets) {
       if (target.count === 0) continue;
       const high = descend(this.#high, this.#highest, target);
       target.high = high;
+      if (this.halves) {
+        target.threshold = (high << 16) >>> 0;
+        target.equal = this.#high[high] as number;
+        continue;
+      }
       if (!this.#low.has(high)) this.#low.set(high, { high, expected: this.#high[high] as number, list: null, listed: 0, bins: null });
     }
     if (spare.length >= MOST_SPARE) return;
@@ -76,7 +111,7 @@ export class RadixSelect {
 
   finish(): readonly Readonly<Target>[] {
     for (const target of this.#targets) {
-      if (target.count === 0) continue;
+      if (target.count === 0 || this.halves) continue;
       const narrowed = this.#low.get(target.high) as Narrowed; // made in `narrow`
       const low = narrowed.bins ? descend(narrowed.bins, BINS - 1, target) : descendList(narrowed, target);
       target.threshold = ((target.high << 16) | low) >>> 0;
