@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { runnerImport } from "vite";
+import { help } from "../tools/cli/arguments.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const load = async (path) => (await runnerImport(`${root}${path}`, { configFile: false, root })).module;
@@ -19,6 +20,7 @@ const pages = {
   "recipe.md": {
     "recipe fields": recipeTable(recipeJsonSchema("inline")),
     "report fields": fieldTable(reportJsonSchema("inline"), ["recipe"]),
+    "command line": ["merge", "score", "verify"].map((command) => `\`\`\`\n${help(command).split("\nExit codes:")[0].trim()}\n\`\`\``).join("\n\n"),
     replay: `\`\`\`python\n${replay}\n\`\`\``,
   },
   "tasks.md": { presets: presetTable() },

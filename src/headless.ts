@@ -107,11 +107,11 @@ const headless = {
     }),
 
   /** Sends the files of a scored model (null: none) and predictions to `address`; answers what was sent. */
-  files: (id: string | null, address: string) =>
+  files: (id: string | null, address: string, safetensors = false) =>
     answered(async () => {
       if (!lab) throw new Error("Nothing was run yet.");
       const sent: { path: string; bytes: number; sha256: string }[] = [];
-      for (const file of id === null ? [] : await lab.export(id)) {
+      for (const file of id === null ? [] : await lab.export(id, safetensors)) {
         await send(address, file.path, new Blob([file.bytes as Uint8Array<ArrayBuffer>]));
         sent.push({ path: file.path, bytes: file.bytes.byteLength, sha256: file.sha256 });
       }

@@ -26,8 +26,8 @@ export interface PushOrder {
   readonly onProgress?: PushProgress;
 }
 
-/** `files`: paths relative to the repository. */
-export async function pushFolder(files: readonly { readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> | Blob }[], order: PushOrder): Promise<Pushed> {
+/** `files`: paths relative to the repository; a URL names a file of this machine (Node). */
+export async function pushFolder(files: readonly { readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> | Blob | URL }[], order: PushOrder): Promise<Pushed> {
   const { repo, token, signal } = order;
   const { hub } = hubAddress(order.hub);
   if (!isRepository(repo)) throw new LabError("bad-arguments", `${show(repo)} is no name for a repository. Write owner/name.`);
@@ -42,7 +42,7 @@ export async function pushFolder(files: readonly { readonly path: string; readon
       title: order.summary ?? "Merged with Murmuration",
       operations: [
         ...(order.remove ?? []).map((path) => ({ operation: "delete" as const, path })),
-        ...files.map(({ path, bytes }) => ({ operation: "addOrUpdate" as const, path, content: bytes instanceof Blob ? bytes : new Blob([bytes]) })),
+        ...files.map(({ path, bytes }) => ({ operation: "addOrUpdate" as const, path, content: bytes instanceof Uint8Array ? new Blob([bytes]) : bytes })),
       ],
       ...(signal ? { abortSignal: signal } : {}),
     });

@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { parseArguments } from "../../tools/cli/arguments.mjs";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { help, parseArguments } from "../../tools/cli/arguments.mjs";
 import { differs, ResultFolder } from "../../tools/cli/folder.mjs";
 import { mount } from "../../tools/cli/mounts.mjs";
 import { nearest } from "../../tools/cli/nearest.mjs";
+import { pushOrder } from "../../tools/cli/push.mjs";
 import { ask, isLocal } from "../../tools/cli/recipe.mjs";
 
 /** What a call fails with: its exit code and its sentence. */
@@ -46,6 +47,9 @@ describe("arguments", () => {
     [["merge", "a.json", "--out", "o", "--seed", "1.5"], "whole number"],
     [["merge", "a.json", "--out", "o", "--backend", "cuda"], "auto, webgpu or wasm"],
     [["merge", "a.json", "--out", "o", "--resume", "--force"], "one of them"],
+    [["merge", "a.json", "--out", "o", "--push", "merged"], "owner/name"],
+    [["merge", "a.json", "--dry-run", "--push", "me/merged"], "nothing to push"],
+    [["merge", "a.json", "--out", "o", "--private"], "--push"],
     [["score", "zoo/glyphs/base"], "--tasks RECIPE"],
     [["verify"], "needs a report"],
   ] as const)("%j is refused with code 2 and a sentence", ([argv, says]) => {
@@ -53,6 +57,20 @@ describe("arguments", () => {
     expect(exitCode).toBe(2);
     expect(message).toContain(says);
   });
+});
+
+test("all options stand in docs/recipe.md (run node docs/write.mjs)", () => {
+  const docs = readFileSync(new URL("../../docs/recipe.md", import.meta.url), "utf8");
+  for (const command of ["merge", "score", "verify"]) expect(docs).toContain(help(command).split("\nExit codes:")[0]?.trim());
+});
+
+test("a push without a token is refused before anything starts", () => {
+  vi.stubEnv("HF_TOKEN", "");
+  expect(failure(() => pushOrder({ push: "me/merged", private: false }))).toMatchObject({ exitCode: 2, message: expect.stringContaining("HF_TOKEN") as string });
+  vi.stubEnv("HF_TOKEN", "hf_x");
+  expect(pushOrder({ push: "me/merged", private: true })).toMatchObject({ repo: "me/merged", private: true });
+  expect(pushOrder({ push: null, private: false })).toBeNull();
+  vi.unstubAllEnvs();
 });
 
 test("--set and --seed change what is asked, by position or by id", async () => {

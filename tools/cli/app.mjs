@@ -14,7 +14,7 @@ export function app() {
 }
 
 async function bundle() {
-  const digest = sourceDigest(["src/recipe", "src/lib", "src/checkpoint", "src/methods", "src/search", "src/export", "src/streaming", "src/fitness", "src/threads", "tools/cli/door.ts", "package-lock.json"]);
+  const digest = sourceDigest(["src/recipe", "src/lib", "src/checkpoint", "src/methods", "src/search", "src/export", "src/streaming", "src/fitness", "src/threads", "src/hub", "src/space", "tools/cli/door.ts", "package-lock.json"]);
   const folder = path.join(cache, "door");
   const file = path.join(folder, `${digest.slice(0, 16)}.mjs`);
   if (!existsSync(file)) {

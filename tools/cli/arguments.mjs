@@ -14,6 +14,9 @@ const options = {
     resume: { type: "boolean" },
     force: { type: "boolean" },
     "dry-run": { type: "boolean" },
+    safetensors: { type: "boolean" },
+    push: { type: "string" },
+    private: { type: "boolean" },
     quiet: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   },
@@ -59,6 +62,9 @@ export function parseArguments(argv) {
     throw bad(`--seed is a whole number from 0 to 4294967295, not ${values.seed}.`);
   if (command === "merge" && values.out === undefined && !values["dry-run"]) throw bad("Say where the merged model goes: --out DIR.");
   if (command === "score" && values.tasks === undefined) throw bad("Say which recipe's tasks to score on: --tasks RECIPE.");
+  if (values.push !== undefined && !/^[\w.-]{1,96}\/[\w.-]{1,96}$/.test(values.push)) throw bad(`--push is owner/name of a repository on the Hub, not ${values.push}.`);
+  if (values.push !== undefined && values["dry-run"]) throw bad("--dry-run writes nothing, so there is nothing to push: give one of them.");
+  if (values.private && values.push === undefined) throw bad("--private says what kind of repository --push makes: give both.");
   if (values.resume && values.force) throw bad("--resume goes on with what lies in DIR, --force replaces it: give one of them.");
   return {
     command,
@@ -71,6 +77,9 @@ export function parseArguments(argv) {
     resume: values.resume ?? false,
     force: values.force ?? false,
     dryRun: values["dry-run"] ?? false,
+    safetensors: values.safetensors ?? false,
+    push: values.push ?? null,
+    private: values.private ?? false,
     quiet: values.quiet ?? false,
   };
 }
@@ -113,6 +122,10 @@ Without tasks it merges folders of safetensors; --resume then only looks whether
   --resume             goes on after the rows of DIR/trace.jsonl
   --force              lets a run replace what an earlier one wrote into DIR
   --dry-run            says whether it fits, and what it would cost; runs nothing
+  --safetensors        model.safetensors beside the ONNX files, for transformers in Python; of folders it is what is written anyway
+  --push OWNER/NAME    puts what DIR then holds into that repository of the Hub, made if it is not there; HF_TOKEN is the token,
+                       HF_ENDPOINT another Hub
+  --private            makes that repository private
   --quiet              no progress
 ${codes}`,
   score: `murmuration score MODEL --tasks RECIPE [options]

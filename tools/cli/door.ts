@@ -2,6 +2,7 @@
 export { modelCard } from "../../src/export/card.ts";
 export { mergekitConfig } from "../../src/export/mergekit.ts";
 export { folderCard } from "../../src/export/folderCard.ts";
+export { pushFolder } from "../../src/hub/push.ts";
 export { isLabError } from "../../src/lib/error.ts";
 export { readMergekit } from "../../src/recipe/mergekit/read.ts";
 export { mergekitProblem, toMergekitYaml } from "../../src/recipe/mergekit/write.ts";

@@ -15,6 +15,7 @@ import { ResultFolder } from "./folder.mjs";
 import { interruptible } from "./interrupt.mjs";
 import { mount } from "./mounts.mjs";
 import { megabytes, progress } from "./progress.mjs";
+import { push, pushOrder } from "./push.mjs";
 import { here } from "./recipe.mjs";
 import { openSession } from "./session.mjs";
 import { take } from "./take.mjs";
@@ -30,6 +31,7 @@ const ofModel = /\.(safetensors|json|jinja|model|txt|bin)$/;
 /** @param {import("../../src/recipe/schema.ts").Recipe} recipe @param {ReturnType<typeof import("./arguments.mjs").parseArguments>} asked */
 export async function mergeFolders(recipe, recipeFolder, asked, started) {
   const { exportedRun } = await app();
+  const to = pushOrder(asked);
   const run = exportedRun(recipe);
   const left = [...recipe.runs, ...recipe.compare].filter(({ id }) => id !== run.id);
   if (left.length > 0 && !asked.quiet) say(`${run.id} is merged; ${left.map(({ id }) => id).join(", ")} ${left.length > 1 ? "are" : "is"} not: export names the one that is.`);
@@ -40,8 +42,9 @@ export async function mergeFolders(recipe, recipeFolder, asked, started) {
   if (asked.dryRun) return dryRun(input, mounts, out, asked);
 
   const result = new ResultFolder(out, asked);
+  const pushed = (report) => push(to, out, [...report.files.map((file) => file.path), "report.json"], asked);
   const before = result.finished(input);
-  if (before) return answer(before, out, started);
+  if (before) return { ...answer(before, out, started), ...(await pushed(before)) };
   const profile = path.join(path.dirname(result.beside), `.${result.name}.partial-profile-${process.pid}`);
   const stop = interruptible("Interrupted. Nothing was written.");
   const bar = progress(asked);
@@ -56,7 +59,7 @@ export async function mergeFolders(recipe, recipeFolder, asked, started) {
     if (missing.length > 0) await stop.race(session.send(missing.map((file) => file.path)));
     const told = await stop.race(finish(result, report, files));
     result.finish();
-    return answer(told, out, started);
+    return { ...answer(told, out, started), ...(await pushed(told)) };
   } catch (error) {
     result.abandon();
     throw error instanceof Plain ? error : new Plain(`The merge failed: ${error?.message ?? error}`, exitCodes.failed);

@@ -8,11 +8,13 @@ import { interruptible } from "./interrupt.mjs";
 import { mount } from "./mounts.mjs";
 import { progress } from "./progress.mjs";
 import { ask, here, readRecipe } from "./recipe.mjs";
+import { push, pushOrder } from "./push.mjs";
 import { openSession, sha256 } from "./session.mjs";
 
 /** @param {ReturnType<typeof import("./arguments.mjs").parseArguments>} asked */
 export async function run(asked) {
   const started = performance.now();
+  const to = pushOrder(asked);
   const { raw, folder: recipeFolder, warnings } = await readRecipe(asked.what);
   if (!asked.quiet) for (const { message } of warnings) say(message);
   const recipe = await ask(raw, asked);
@@ -43,10 +45,11 @@ export async function run(asked) {
         result.append(row);
       }),
     );
-    await stop.race(session.files(exportOf(report)));
+    await stop.race(session.files(exportOf(report), asked.safetensors));
     await writeWords(result, report);
     const written = writeReport(result, report);
     result.finish();
+    const pushed = await push(to, out, [...written.map((file) => file.path), "report.json"].filter((file) => file !== "trace.jsonl"), asked);
     return {
       ok: true,
       report: path.relative(here, path.join(out, "report.json")),
@@ -54,6 +57,7 @@ export async function run(asked) {
       scores: means(report),
       digests: Object.fromEntries(report.runs.map((run) => [run.id, run.digest])),
       files: written.length,
+      ...pushed,
       wallMs: Math.round(performance.now() - started),
     };
   } catch (error) {

@@ -140,7 +140,7 @@ export async function openSession({ mounts = new Map(), into = null, without = [
       send: (paths) => call(([list, address]) => window.headless.sendFolder(list, address), [paths, `${origin}${door}files`]),
       cancel: () => page.evaluate(() => window.headless.cancel()),
       /** Has the files of a scored model and the predictions written into `into`. */
-      files: (id) => call(([model, address]) => window.headless.files(model, address), [id, `${origin}${door}files`]),
+      files: (id, safetensors = false) => call(([model, address, both]) => window.headless.files(model, address, both), [id, `${origin}${door}files`, safetensors]),
       close,
     };
   } catch (error) {
