@@ -1,6 +1,6 @@
 /** What happened, as a report: scores with intervals, paired differences, traces, cost, and predictions line by line. */
 import { metricOf } from "../fitness/metrics/table.ts";
-import { meritOf } from "../fitness/metrics/types.ts";
+import { meritOf, type Outputs } from "../fitness/metrics/types.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import type { Report, ReportRun, Score, Verification } from "../recipe/report.ts";
 import type { Recipe } from "../recipe/schema.ts";
@@ -133,26 +133,28 @@ function predictionsOf(bench: Workbench, tested: readonly Tested[]): string {
     for (const task of bench.loaded.tasks) {
       const scores = samples[task.id];
       if (!scores) continue;
-      for (const i of task.sides.test.ids.keys()) lines.push(JSON.stringify({ model: id, task: task.id, ...predictionOf(task, scores, i) }));
+      const outputs = outputsOf(task, scores, task.sides.test);
+      for (const i of task.sides.test.ids.keys()) lines.push(JSON.stringify({ model: id, task: task.id, ...predictionOf(task, scores, outputs, i) }));
     }
   }
   return lines.length > 0 ? `${lines.join("\n")}\n` : "";
 }
 
-/** What one model said to one sample, and what was wanted. `score`: 1 where right. */
-function predictionOf(task: LoadedTask, scores: SampleScores, i: number): Record<string, unknown> {
+/** What one model said to one sample, and what was wanted, as the metric takes it. `score`: 1 where right. */
+function predictionOf(task: LoadedTask, scores: SampleScores, outputs: Outputs, i: number): Record<string, unknown> {
   const { test } = task.sides;
-  const said = { sample: test.ids[i], ...wordsOf(task, scores, i), score: scores.correct[i], logLikelihood: round(scores.logLikelihood[i]), margin: round(scores.margin[i]) };
+  const { proportion, sample, predict } = metricOf(task.recipe);
+  const said = { sample: test.ids[i], ...wordsOf(task, scores, predict?.(outputs, i) ?? scores.predictions[i], i), score: proportion && sample ? sample(outputs, i) : scores.correct[i], logLikelihood: round(scores.logLikelihood[i]), margin: round(scores.margin[i]) };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => !(typeof value === "number" && !Number.isFinite(value))));
 }
 
-function wordsOf(task: LoadedTask, { predictions, texts, choices }: SampleScores, i: number): Record<string, unknown> {
+function wordsOf(task: LoadedTask, { texts, choices }: SampleScores, predicted: number, i: number): Record<string, unknown> {
   const { test } = task.sides;
   const sample = test.kind === "texts" ? test.samples[i] : undefined;
   if (texts) return { prediction: texts[i], label: sample?.answer };
-  if (choices) return { prediction: sample?.choices?.[predictions[i]], label: sample?.choices?.[test.labels[i]], choices: choices[i]?.sums.map(round) };
-  if (task.texts?.kind === "regression") return { prediction: round(predictions[i]), label: test.labels[i] };
-  return { prediction: task.labels[predictions[i]] ?? null, label: task.labels[test.labels[i]] ?? sample?.answer };
+  if (choices) return { prediction: sample?.choices?.[predicted], label: sample?.choices?.[test.labels[i]], choices: choices[i]?.sums.map(round) };
+  if (task.texts?.kind === "regression") return { prediction: round(predicted), label: test.labels[i] };
+  return { prediction: task.labels[predicted] ?? null, label: task.labels[test.labels[i]] ?? sample?.answer };
 }
 
 const round = (value: number) => Math.round(value * 1e6) / 1e6;

@@ -52,7 +52,7 @@ export async function testAll({ recipe, bench, scorer, gate, emit, subjects }: T
   }
   for (const task of tasks) {
     const scored = all.flatMap(({ id, samples }) => (samples[task.id] ? [{ id, scores: samples[task.id] }] : []));
-    const warning = neverMatches(task, task.sides.test, scored);
+    const warning = neverMatches(task, task.sides.test, scored.sort((a, b) => Number(b.id === "base") - Number(a.id === "base")));
     if (warning) emit({ type: "warning", ...warning });
   }
   return all;

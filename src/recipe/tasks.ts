@@ -115,7 +115,9 @@ export function spellOutTask({ preset, ...written }: TaskDraft, path: string, pr
     return null;
   }
   const given = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined)) as Omit<TaskDraft, "source" | "preset">;
-  return { ...COUNTS, ...(known?.fields as Partial<TaskDraft> | undefined), ...known?.counts, ...given, source };
+  const spelt: Task = { ...COUNTS, ...(known?.fields as Partial<TaskDraft> | undefined), ...known?.counts, ...given, source };
+  // In the schema's order, whoever said it.
+  return Object.fromEntries(Object.keys(TASK.shape).flatMap((name) => (name in spelt ? [[name, spelt[name as keyof Task]]] : []))) as unknown as Task;
 }
 
 /** The task's own source, its gaps filled by the preset's where both are datasets. */
