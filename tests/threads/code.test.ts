@@ -1,8 +1,10 @@
 /** Generated code in its own thread, in a real browser: it runs, it fails, it does its worst, and the next answer is judged all the same. */
 import { afterAll, describe, expect, test } from "vitest";
-import { CodeRunner } from "../../src/fitness/code/runner.ts";
+import { codeRunner, CodeRunner } from "../../src/fitness/code/runner.ts";
+import { loadTextTask } from "../../src/fitness/tasks/load.ts";
+import { rowsOf, taskOf } from "../fixtures/tasks/rows.ts";
 
-const runner = new CodeRunner({ ms: 2500 });
+const runner = new CodeRunner({ ms: 2000 });
 afterAll(() => runner.close());
 const run = (code: string, ...tests: string[]) => runner.run(code, tests);
 const good = ["def add(a, b):\n    return a + b", "assert add(1, 2) == 3"] as const;
@@ -18,8 +20,8 @@ test.for<[string, string, RegExp]>([
   ["an exception", "raise ValueError('no')", /^Its code stops with ValueError: no$/],
   ["a name that is not there", "def add(a, b):\n    return c", /^assert add\(1, 2\) == 3 stops with NameError: name 'c' is not defined/],
   ["no Python", "Sure! Here is the code:", /^It is no Python \(SyntaxError/],
-  ["an endless loop", "while True:\n    pass", /^It does not end within 2\.5 s$/],
-  ["one that catches everything", "while True:\n    try:\n        while True: pass\n    except BaseException: pass", /^It does not end within 2\.5 s$/],
+  ["an endless loop", "while True:\n    pass", /^It does not end within 2 s$/],
+  ["one that catches everything", "while True:\n    try:\n        while True: pass\n    except BaseException: pass", /^It does not end within 2 s$/],
   ["memory without end", "a = []\nwhile True:\n    a.append(bytearray(10_000_000))", /^It wants more memory than it may have$/],
   ["endless recursion", "def f(n):\n    return f(n + 1)\nf(0)", /^Its code stops with RecursionError|too deep/],
   ["an exit", "import sys\nsys.exit(0)", /^Its code stops with SystemExit: 0$/],
@@ -34,6 +36,16 @@ test.for<[string, string, RegExp]>([
   expect(verdict.passed).toBe(false);
   expect(verdict.reason).toMatch(reason);
   expect(await run(...good)).toMatchObject({ passed: true });
+});
+
+test("a task of code is judged by it: the last fenced block, after the set-up, against the row's tests", async () => {
+  const rows = rowsOf([{ text: "Add.", test_setup_code: "import math", test_list: ["assert add(1, 2) == 3", "assert add(0, math.pi) > 3"], code: good[0] }]);
+  const { texts, sides } = loadTextTask(taskOf({ kind: "code", prompt: "{{text}}", answer: "{{code}}", tests: ["{{test_setup_code}}", "{{test_list}}"], test: ["row-0"] }), rows, 1, null);
+  const judged = (text: string) => texts.judge(text, sides.test.samples[0] ?? { prompt: "" });
+  expect(await judged(`Like this:\n\`\`\`python\n${good[0]}\n\`\`\`\nDone.`)).toEqual({ right: true, read: "passed" });
+  expect(await judged("def add(a, b): return 3")).toEqual({ right: false, read: "It fails the test assert add(0, math.pi) > 3" });
+  expect(await judged("  ")).toEqual({ right: false, read: "It is empty" });
+  codeRunner().close();
 });
 
 describe("one answer leaves the next alone", () => {

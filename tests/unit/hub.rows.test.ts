@@ -46,6 +46,25 @@ async function rows(source: string | DatasetSource, { files = {}, count, seed }:
 
 const refusal = (work: Promise<unknown>) => work.then(() => "", (error: unknown) => (isLabError(error) ? `${error.code}: ${error.message}` : Promise.reject(error as Error)));
 
+describe("bundled sets", () => {
+  const set = async (about: object, table: object[]) => rows("./set", { files: { "samples/samples.json": JSON.stringify({ samples: 1, task: "t", file: "t.jsonl", splits: {}, ...about }), "samples/t.jsonl": `${lines(table)}\n` } });
+  const row = (split: string, more: object) => ({ id: `t-${split}`, split, source: "s", ...more });
+
+  test("say how they are asked", async () => {
+    const text = await set({ kind: "text_to_text", metric: "exact_match", max_new_tokens: 8, extract: "=" }, [row("optimise", { prompt: "p", answer: "a" }), row("test", { prompt: "q", answer: "b" })]);
+    expect(text).toMatchObject({ split: true, told: { kind: "generation", metric: "exact_match", maxNewTokens: 8, extract: "=" }, splits: { optimise: { id: ["t-optimise"] }, validate: { id: [] }, test: { rows: [{ prompt: "q" }], cluster: ["=s"] } } });
+    const classes = await set({ kind: "text_classification", metric: "accuracy", labels: ["no", "yes"] }, [row("test", { text: "x", label: 1 })]);
+    expect(classes.told).toEqual({ kind: "classification", metric: "accuracy", labels: { label: ["no", "yes"] } });
+    expect((await set({ kind: "multiple_choice", metric: "multiple_choice" }, [row("test", { prompt: "p", choices: [" a", " b"], answer: 0 })])).told.kind).toBe("multiple_choice");
+  });
+
+  test("are refused where they are not as they should be", async () => {
+    expect(await refusal(set({ kind: "song" }, [row("test", {})]))).toMatch(/^bad-samples: \.\/set\/samples\/samples\.json: the field kind is not as it should be/);
+    expect(await refusal(set({ kind: "generation" }, [row("somewhere", {})]))).toMatch(/^bad-samples: Sample 1 of \.\/set\/samples\/t\.jsonl has no split/);
+    expect(await refusal(set({ kind: "generation", file: "../t.jsonl" }, []))).toMatch(/the field file/);
+  });
+});
+
 describe("tables of one's own", () => {
   test("JSON Lines, JSON and CSV say the same; a file alone is not split", async () => {
     const want = [{ text: 'one, "two"', label: "no" }, { text: "three\nfour", label: "yes" }];

@@ -44,6 +44,8 @@ describe("a template", () => {
     expect(templateProblem("{{}}")).toMatch(/names no column/);
     expect(templateProblem("{{a | eval}}")).toMatch(/has the filter "eval", which there is not/);
     expect(templateProblem("{{a | constructor}}")).toMatch(/filter "constructor"/);
+    expect(templateProblem(`{{${"a.".repeat(30)}a}}`)).toMatch(/more than 16 steps/);
+    expect(templateProblem("{{a}}".repeat(201))).toMatch(/more than 200 columns/);
     expect(templateProblem("{% for x in y %}{{a}}")).toBeNull(); // plain text here
   });
 

@@ -20,13 +20,18 @@ export interface Template {
   readonly holes: readonly Hole[];
 }
 
+/** A link may bring any template; every row is filled into it. */
+const [MOST_HOLES, MOST_STEPS] = [200, 16];
 const HOLE = /\{\{([^{}]*)\}\}/g;
 
 /** What is wrong with a template as a predicate, or null. */
 export function templateProblem(text: string): string | null {
+  let count = 0;
   for (const [whole, inside = ""] of text.matchAll(HOLE)) {
     const [path = "", ...filters] = inside.split("|").map((part) => part.trim());
     if (path === "") return `has ${show(whole)}, which names no column`;
+    if (path.split(".").length > MOST_STEPS) return `has a path of more than ${MOST_STEPS} steps`;
+    if (++count > MOST_HOLES) return `names more than ${MOST_HOLES} columns`;
     const unknown = filters.find((name) => !Object.hasOwn(FILTERS, name));
     if (unknown !== undefined) return `has the filter ${show(unknown)}, which there is not; there are ${list(Object.keys(FILTERS))}`;
   }
