@@ -1,6 +1,8 @@
 /** The look before a merge: from headers alone, in seconds and little to read, also where files are as large as a real model's. */
 import "fake-indexeddb/auto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { encodeModel } from "../../src/checkpoint/onnx/proto.ts";
+import { parseModel } from "../../src/checkpoint/onnx/read.ts";
 import { pick } from "../../src/hub/pick.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { bytesOf } from "../fixtures/onnx/load.ts";
@@ -13,6 +15,13 @@ const config = { model_type: "llama", num_hidden_layers: 32, hidden_size: 4096, 
 const small: Shapes = { "bert.embeddings.word_embeddings.weight": [50, 8], "bert.encoder.layer.0.attention.self.query.weight": [8, 8], "bert.encoder.layer.0.attention.self.query.bias": [8] };
 const classifier = (labels: number): Shapes => ({ ...small, "classifier.weight": [labels, 8], "classifier.bias": [labels] });
 let bytes7B = 0;
+
+/** Larger than what is read whole: a graph with three weights of 4 MiB inside. */
+function heavy(): Uint8Array {
+  const model = parseModel(bytesOf("base.onnx"), "x");
+  for (const tensor of model.graph.initializer.slice(0, 3)) Object.assign(tensor, { dims: [1024n, 1024n], floatData: [], rawData: new Uint8Array(4 << 20) });
+  return encodeModel(model);
+}
 
 beforeAll(async () => {
   local = await openLocalHub({ tokens: { hf_local: "local" } });
@@ -44,7 +53,14 @@ beforeAll(async () => {
   }
   for (const name of ["a", "b"]) local.put(`onnx/${name}`, "onnx/model.onnx", graph);
   for (const name of ["renamed", "sigmoid", "wide"] as const) local.put(`onnx/${name}`, "onnx/model.onnx", bytesOf(`${name}.onnx`));
-  local.put("onnx/heavy", "onnx/model.onnx", new Uint8Array(3_000_000));
+  local.put("onnx/heavy", "onnx/model.onnx", heavy());
+  local.put("onnx/empty", "onnx/model.onnx", new Uint8Array(3_000_000));
+  const t5 = (tied: boolean): Shapes => ({ "shared.weight": [40, 8], ...(tied ? { "encoder.embed_tokens.weight": [40, 8], "decoder.embed_tokens.weight": [40, 8] } : {}), "encoder.block.0.layer.0.SelfAttention.q.weight": [8, 8], "decoder.block.0.layer.0.SelfAttention.q.weight": [8, 8], "lm_head.weight": [40, 8] });
+  for (const [name, tied] of [["base", false], ["expert", true]] as const) {
+    local.put(`t5/${name}`, "model.safetensors", safetensors(t5(tied)));
+    local.put(`t5/${name}`, "config.json", { model_type: "t5", num_layers: 1 });
+  }
+  for (const file of ["encoder_model.onnx", "decoder_model_merged.onnx"]) local.put("t5/base", `onnx/${file}`, graph);
 });
 afterAll(() => local.close());
 beforeEach(() => {
@@ -120,7 +136,7 @@ describe("smaller ones", () => {
     expect(models[0]?.files.find(({ path }) => path === "model.safetensors")?.cached).toBe(false);
   });
 
-  test("other kinds of model, small graphs by their shapes, large ones only by a download", async () => {
+  test("other kinds of model, small graphs by their shapes, large ones by their outlines", async () => {
     expect((await look("bert/base", ["vit/one"])).problems).toMatchObject([{ kind: "architecture", message: expect.stringMatching(/vit\/one is a vit, but bert\/base is a bert/) as string }]);
     // Other names, another order of export, three labels instead of four.
     expect(await look("onnx/sigmoid", ["onnx/renamed"])).toMatchObject({ fits: true, notes: expect.arrayContaining([expect.stringMatching(/renamed keeps 2 tensors of its own/)]) as string[] });
@@ -128,13 +144,30 @@ describe("smaller ones", () => {
     // The exporter left equal tensors out of one: only aligning tells.
     expect(await look("onnx/a", ["onnx/renamed"])).toMatchObject({ fits: null });
     expect(await look("onnx/a", ["onnx/wide"])).toMatchObject({ fits: false, problems: [{ kind: "architecture", message: expect.stringMatching(/not the same network/) as string }] });
-    expect(await look("onnx/a", ["onnx/heavy"])).toMatchObject({ fits: null, shared: null, notes: expect.arrayContaining([expect.stringMatching(/shows when they are downloaded/)]) as string[] });
+    local.log.length = 0;
+    expect(await look("onnx/heavy", ["onnx/heavy@main"])).toMatchObject({ fits: true, shared: { parameters: 3 * 1024 * 1024 + 82 } });
+    expect(local.log.filter(({ on }) => on === "cdn").reduce((sum, { sent }) => sum + sent, 0)).toBeLessThan(700_000);
+    expect(await look("onnx/a", ["onnx/empty"])).toMatchObject({ fits: false, problems: [{ model: "onnx/empty", kind: "unreadable", message: expect.stringMatching(/is not an ONNX file/) as string }] });
   });
 
   test("adapters: of this base, and of another", async () => {
     expect(await look("bert/base", ["bert/lora"])).toMatchObject({ fits: true, models: [{}, { format: "lora" }] });
+    const behind = await look("bert/base", ["bert/base+bert/lora", "bert/three"]);
+    expect(behind).toMatchObject({ fits: true, models: [{}, { format: "lora", files: [{ path: "adapter_config.json" }, { path: "adapter_model.safetensors" }] }, {}] });
+    expect(local.log.filter(({ on, path }) => on === "cdn" || /model\.safetensors$/.test(path)).every(({ sent }) => sent < 70_000)).toBe(true);
+    // Base, one direction and a slot of what is shared; the factors as they are.
+    const shared = 50 * 8 + 8 * 8 + 8;
+    expect(behind.memoryBytes).toEqual({ f32: 4 * (3 * shared + 32), f16: 8 * shared + 4 * 32 });
+    expect(await look("bert/base", ["bert/base+bert/three"])).toMatchObject({ fits: false, problems: [{ kind: "adapter", message: expect.stringMatching(/bert\/three is no adapter/) as string }] });
     const other = await look("bert/base", ["bert/lora-of-another"]);
     expect(other.problems).toMatchObject([{ kind: "adapter", message: expect.stringMatching(/16×8, but in bert\/base it is 8×8: it is an adapter for another base \(its own words: bert\/large\)/) as string }]);
+  });
+
+  test("an encoder and a decoder; embeddings that stand for the shared ones; a base without a graph", async () => {
+    const told = await look("t5/base", ["t5/expert"]);
+    expect(told).toMatchObject({ fits: true, problems: [], shared: { tensors: 4 } });
+    expect(told.models[0]?.files.map(({ path }) => path)).toEqual(["config.json", "model.safetensors", "onnx/decoder_model_merged.onnx", "onnx/encoder_model.onnx"]);
+    expect(await look("t5/expert", ["t5/base"])).toMatchObject({ fits: false, problems: [{ kind: "no-graph", message: expect.stringMatching(/t5\/expert has no ONNX graph.*the base's is the one that is run/) as string }] });
   });
 
   test("one that cannot be read does not hide the others", async () => {

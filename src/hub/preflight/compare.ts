@@ -39,7 +39,14 @@ export function compareConfigs(base: Omit<Side, "tensors">, expert: Omit<Side, "
   return [];
 }
 
-export function compareByName(base: Side, expert: Side): Compared {
+/** Without names that only stand for another's tensor: T5's embeddings lie in some files once, in others again for encoder and decoder. */
+function distinct(tensors: readonly Tensor[]): Tensor[] {
+  const shared = tensors.find(({ name }) => /(^|\.)shared\.weight$/.test(name));
+  return tensors.filter(({ name, shape }) => !(shared && /(^|\.)(encoder|decoder)\.embed_tokens\.weight$/.test(name) && same(shape, shared.shape)));
+}
+
+export function compareByName(first: Side, second: Side): Compared {
+  const [base, expert] = [{ ...first, tensors: distinct(first.tensors) }, { ...second, tensors: distinct(second.tensors) }];
   const theirs = new Map(expert.tensors.map((tensor) => [tensor.name, tensor]));
   const prefix = prefixBetween(base.tensors, theirs);
   const [shared, own, vocabularies]: [string[], string[], Tensor[]] = [[], [], []];

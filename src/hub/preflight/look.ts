@@ -1,5 +1,6 @@
 /** One model looked at from afar: its facts, configuration, and the names and shapes of its tensors, from headers and graphs without weights. */
 import { listTensors } from "../../checkpoint/onnx/weights.ts";
+import { outlineOf } from "../../checkpoint/onnx/outline.ts";
 import { externalPaths, parseModel } from "../../checkpoint/onnx/read.ts";
 import { floatTypeOf, shapeOf } from "../../checkpoint/onnx/tensor.ts";
 import { isFloatDtype } from "../../checkpoint/safetensors/dtype.ts";
@@ -40,13 +41,13 @@ export interface Look {
 
 export interface GraphLook {
   readonly path: string;
-  /** Floating weights; null where the file holds them within and is too large to be read for a look. */
+  /** Floating weights; null where a look could not find its way through the file. */
   readonly tensors: readonly Tensor[] | null;
   /** Files beside it that hold its weights: as it says itself, or by the names that are usual. */
   readonly external: readonly string[];
 }
 
-/** Larger graphs are exported with their weights inside, or are none to be looked at in seconds. */
+/** Larger ones have their weights inside and are read by ranges, past the weights. */
 const GRAPH_BYTES_MAX = 2_000_000;
 /** First reads of all shards together; a header that is longer is read on. */
 const FIRST_BYTES_ALL = 196_608;
@@ -77,9 +78,11 @@ async function headerOf(seen: Seen, path: string, parts: number): Promise<Tensor
 
 async function graphOf(seen: Seen, { path, external: usual }: PickedGraph): Promise<GraphLook> {
   const listed = (wanted: string) => seen.files.find((file) => file.path === wanted);
-  if ((listed(path)?.bytes ?? Infinity) > GRAPH_BYTES_MAX) return { path, tensors: null, external: usual };
   const name = `${seen.reference}/${path}`;
-  const bytes = await seen.read(path);
+  const whole = (listed(path)?.bytes ?? Infinity) <= GRAPH_BYTES_MAX;
+  const source = whole ? null : await seen.bytes(path);
+  const bytes = whole ? await seen.read(path) : source && (await outlineOf(source, { name }));
+  if (!bytes) return { path, tensors: null, external: usual };
   const external = externalPaths(bytes, name).map((one) => beside(path, one));
   const missing = external.find((one) => !listed(one));
   if (missing !== undefined) throw new LabError("not-found", `${name} keeps its weights in ${missing}, which is missing. Take a repository that has both.`, { details: { path: missing } });
