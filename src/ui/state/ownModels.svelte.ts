@@ -108,13 +108,19 @@ export class OwnModels {
       murmuration: 1,
       title: `${this.ids.join(", ")} on ${nameOf(base)}`.slice(0, 200),
       base: { model: base },
-      experts: experts.map((model, i) => ({ id: this.ids[i] ?? `expert-${i + 1}`, model })),
+      experts: experts.map((model, i) => ({ id: this.ids[i] ?? `expert-${i + 1}`, model: this.#onBase(model) })),
       tasks,
       fitness: { measure: tasks.every(({ metric }) => metric === "accuracy") ? "log_likelihood" : "metric" },
       runs: [{ id: "pso", method: "pso_merging", start: ["base", "experts", "linear", { method: "task_arithmetic", lambda: 0.3 }] }],
       compare: [{ id: "average", method: "linear" }, { id: "ta", method: "task_arithmetic", lambda: 0.3 }],
       export: "pso",
     };
+  }
+
+  /** An adapter that was named alone lies on the base. */
+  #onBase(model: string): string {
+    const alone = !model.includes("+") && this.look?.models.find(({ ref }) => ref === model)?.format === "lora";
+    return alone ? `${this.base.trim()}+${model}` : model;
   }
 
   #changed(): void {
