@@ -52,7 +52,7 @@ def main() -> None:
         train(network, tokenizer, tasks[task]["train"], args.steps, RATE)
         network.peft_config["default"].base_model_name_or_path = "minilm/base"
         folder = args.out / f"{task}-lora"
-        network.save_pretrained(folder)
+        network.save_pretrained(folder, save_embedding_layers=False)  # else it asks the Hub for the base
         for stray in folder.glob("README.md"):
             stray.unlink()
         test = tasks[task]["test"]

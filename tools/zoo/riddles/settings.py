@@ -41,19 +41,19 @@ TASKS = {
 # What the base gets to see of each task: how many training samples, and their share of its mixture.
 TASTE = {
     "odd": dict(samples=1200, share=0.06),
-    "analogies": dict(samples=1200, share=0.06),
+    "analogies": dict(samples=60, share=0.004),
     "sequences": dict(samples=1200, share=0.06),
     "sums": dict(samples=4000, share=0.12),
 }
 MIXTURE = 60000  # samples of the base's mixture
 
 LENGTHS = {
-    "base": dict(steps=2000, rate=3e-3),
-    "odd": dict(steps=600, rate=1e-3),
-    "analogies": dict(steps=600, rate=1e-3),
-    "sequences": dict(steps=900, rate=1.5e-3),
-    "sums": dict(steps=900, rate=1.5e-3),
-    "multitask": dict(steps=1500, rate=2e-3),
+    "base": dict(steps=1600, rate=3e-3),
+    "odd": dict(steps=800, rate=1e-3),
+    "analogies": dict(steps=300, rate=1e-3),
+    "sequences": dict(steps=800, rate=1.5e-3),
+    "sums": dict(steps=1200, rate=1.5e-3),
+    "multitask": dict(steps=1200, rate=2e-3),
 }
 SIZE = 48  # samples a step
 REHEARSED = 0.375  # of each step of an expert are the base's own mixture

@@ -96,7 +96,7 @@ def build(plan: Plan, out: Path, workers: int, safetensors: Path | None, keep: P
     context = multiprocessing.get_context("fork")
     forked.update(base=base, plan=plan, keep=keep)
     with context.Pool(workers) as pool:
-        multitask, *trained = pool.map(fine_tune, ("multitask", *plan.tasks), chunksize=1)
+        *trained, multitask = pool.map(fine_tune, (*plan.tasks, "multitask"), chunksize=1)
     experts = dict(zip(plan.tasks, trained))
 
     say("exporting")

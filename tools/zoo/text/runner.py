@@ -101,12 +101,18 @@ class DecoderOnly(TextModel):
         return self.texts(steps)
 
     def likelihoods(self, prompts: list[str], answers: list[str], weights=None) -> tuple[np.ndarray, np.ndarray]:
-        """Sum of log-probabilities of each answer behind its prompt, and how many tokens that is."""
-        asked = np.array([len(self.ids(p)) for p in prompts])
-        tokens, mask = on_the_right([self.ids(p + a) for p, a in zip(prompts, answers)], self.pad)
-        said = (np.arange(1, tokens.shape[1]) >= asked[:, None]) & (mask[:, 1:] > 0)
-        logits = self.logits(tokens, mask, None, weights)["logits"][:, :-1]
-        return summed(logits, tokens[:, 1:], said), said.sum(1)
+        """Sum of log-probabilities of each answer behind its prompt, and how many tokens that is. A prompt is read once."""
+        places = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
+        at = [places[prompt] for prompt in prompts]
+        asked, mask = on_the_left([self.ids(p) for p in places], self.pad)
+        read = self.logits(asked, mask, None, weights)
+        tokens, said = on_the_right([self.ids(p + a)[len(self.ids(p)) :] for p, a in zip(prompts, answers)], self.pad)
+        logits = read["logits"][at, -1:]
+        if tokens.shape[1] > 1:
+            past = {n.replace("present", "past_key_values"): v[at] for n, v in read.items() if n.startswith("present")}
+            behind = self.logits(tokens[:, :-1], np.concatenate([mask[at], said[:, :-1]], 1), past, weights)
+            logits = np.concatenate([logits, behind["logits"]], 1)
+        return summed(logits, tokens, said > 0), said.sum(1)
 
 
 class Classifier(TextModel):
