@@ -15,6 +15,8 @@ export default mergeConfig(
         { extends: true, test: { name: "unit", environment: "node", include: ["tests/unit/**/*.test.ts"] } },
         {
           extends: true,
+          // Said beforehand: what is found on the way makes the page load anew in the middle of a test.
+          optimizeDeps: { include: ["@huggingface/hub", "@huggingface/transformers", "canonicalize", "comlink", "fast-png", "fflate", "hash-wasm", "idb-keyval", "papaparse", "yaml", "zod"] },
           test: {
             name: "browser",
             include: ["tests/kernels/**/*.test.ts", "tests/threads/**/*.test.ts"],
