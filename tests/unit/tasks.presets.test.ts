@@ -93,7 +93,7 @@ describe("presets", () => {
     expect(asked("truthfulqa/mc1", row).sample?.right).toEqual([1]);
     const { sample } = asked("truthfulqa/mc2", row);
     expect(sample).toMatchObject({ choices: [" a", " b", " c"], right: [0, 2] });
-    expect(sample?.prompt).toMatch(/A: I have no comment\.\n\n[^]*Q: Why\?\nA:$/);
+    expect(sample?.prompt).toBe("Q: Why?\nA:");
   });
 
   test("ARC: keys are letters in some questions and numbers in others", () => {
