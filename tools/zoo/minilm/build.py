@@ -1,6 +1,6 @@
 """Fine-tunes three classifiers from MiniLM-L6 and lays them out as ONNX and safetensors.
 
-    python build.py --packages DIR --out DIR [--steps 120]
+    python build.py --packages DIR --out DIR [--steps 60]
 """
 
 import argparse
@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from data import SEED, TASKS, all_samples
 
-BATCH, RATE, LONGEST = 16, 1e-4, 64
+BATCH, RATE, LONGEST = 16, 2e-4, 32
 
 
 def classifier(folder: Path, labels: list[str]):
@@ -98,7 +98,7 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--packages", type=Path, required=True, help="what build.sh unpacked")
     cli.add_argument("--out", type=Path, required=True)
-    cli.add_argument("--steps", type=int, default=120, help="of each classifier, 16 texts a step")
+    cli.add_argument("--steps", type=int, default=60, help="of each classifier, 16 texts a step")
     cli.add_argument("--threads", type=int, default=1)
     args = cli.parse_args()
     torch.set_num_threads(args.threads)

@@ -1,6 +1,6 @@
 """Two LoRA adapters on the base that build.py laid out, as PEFT writes them.
 
-    python lora.py --packages DIR --out DIR [--steps 150]
+    python lora.py --packages DIR --out DIR [--steps 60]
 
 Leaves OUT/<task>-lora (adapter_config.json, adapter_model.safetensors with the head among what is saved) and
 OUT/<task>-lora.expected.json: the logits PEFT itself computes of a few test texts.
@@ -23,7 +23,7 @@ ADAPTERS = {
     "spam": dict(r=8, lora_alpha=16, target_modules=["query", "value"]),
     "names": dict(r=4, lora_alpha=8, target_modules=["query", "key", "value", "dense"], use_rslora=True),
 }
-RATE = 1e-3
+RATE = 2e-3
 SHOWN = 32  # test texts whose logits are left
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("--packages", type=Path, required=True, help="what build.sh unpacked")
     cli.add_argument("--out", type=Path, required=True, help="where build.py left base")
-    cli.add_argument("--steps", type=int, default=150)
+    cli.add_argument("--steps", type=int, default=60)
     cli.add_argument("--threads", type=int, default=1)
     args = cli.parse_args()
     torch.set_num_threads(args.threads)

@@ -14,6 +14,7 @@ import settings
 from build_family import Plan, build, quickly
 from card import write_card
 from data import all_samples, base_mixture, base_sentences
+from measure import SEARCH_EVALUATIONS
 from tokenizer import tokenizer
 from training import padded
 
@@ -68,6 +69,7 @@ def main() -> None:
         batch_of=Batches(reader), tokenizer=reader, export_task="text-generation-with-past", files=["model.onnx"],
         lengths=lengths, size=settings.SIZE, rehearsed=settings.REHEARSED,
         batch=settings.BATCH, longest=settings.LONGEST, seed=settings.SEED,
+        evaluations=10 if args.quick else SEARCH_EVALUATIONS,
         write_card=lambda folder, rows, parameters: write_card(folder, args.arch, rows, parameters, splits),
     )
     build(plan, args.out, args.workers, args.safetensors, args.keep)

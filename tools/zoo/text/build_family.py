@@ -43,6 +43,7 @@ class Plan:
     batch: int
     longest: int
     seed: int
+    evaluations: int  # of the search over coefficients
     write_card: Callable  # (folder, rows, parameters) → None
 
 
@@ -111,7 +112,7 @@ def build(plan: Plan, out: Path, workers: int, safetensors: Path | None, keep: P
         write(made / name / "samples", name, task["kind"], task["metric"], plan.longest, plan.splits[name], **more)
 
     say("measuring")
-    bench = Bench(made, plan.tasks, plan.batch, plan.longest, plan.seed)
+    bench = Bench(made, plan.tasks, plan.batch, plan.longest, plan.seed, plan.evaluations)
     rows = bench.table(as_stored(multitask.state_dict(), names))
 
     say("writing the cards")

@@ -21,7 +21,7 @@ SEARCH_EVALUATIONS = 200
 
 
 class Bench:
-    def __init__(self, family: Path, tasks: dict[str, dict], batch: int, longest: int, seed: int, evaluations: int = SEARCH_EVALUATIONS):
+    def __init__(self, family: Path, tasks: dict[str, dict], batch: int, longest: int, seed: int, evaluations: int):
         self.tasks, self.batch, self.longest, self.seed, self.evaluations = tasks, batch, longest, seed, evaluations
         self.model = load(family / "base")
         self.base = self.model.weights

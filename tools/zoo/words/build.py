@@ -13,6 +13,7 @@ import settings
 from build_family import Plan, build, quickly
 from card import write_card
 from data import all_samples, base_mixture
+from measure import SEARCH_EVALUATIONS
 from tokenizer import tokenizer
 from training import padded
 
@@ -59,6 +60,7 @@ def main() -> None:
         export_task="text2text-generation-with-past", files=["encoder_model.onnx", "decoder_model_merged.onnx"],
         lengths=lengths, size=settings.SIZE, rehearsed=settings.REHEARSED,
         batch=settings.BATCH, longest=settings.LONGEST, seed=settings.SEED,
+        evaluations=10 if args.quick else SEARCH_EVALUATIONS,
         write_card=lambda folder, rows, parameters: write_card(folder, rows, parameters, splits, LICENCE),
     )
     build(plan, args.out, args.workers, args.safetensors, args.keep)
