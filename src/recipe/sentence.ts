@@ -46,7 +46,8 @@ function compared(report: Told, { estimate, interval: [low, high] }: Difference,
 /** Tasks on which the merge is surely below the task's own expert, the largest loss first. */
 function givenUp(report: Told, model: string): SentencePart[] {
   const figures = figuresOf(report);
-  const losses = report.recipe.tasks.flatMap(({ id, head }) => {
+  const losses = report.recipe.tasks.flatMap(({ id, head = id }) => {
+    // Where models need no head, the expert that was made for a task is called like it.
     const found = report.differences.find(({ a, b, task }) => a === model && b === head && task === id);
     return found !== undefined && found.interval[1] < 0 ? [{ id, loss: -found.estimate }] : [];
   }).sort((a, b) => b.loss - a.loss);
