@@ -7,6 +7,7 @@ import type { Along, Executor, Geometry, Passes, Totals } from "./executor.ts";
 import { type Float, type Formula, type Plan, planOf, type RankedMask, type Truth } from "./expression.ts";
 import type { Tally } from "./sparsify/cuts.ts";
 import { rowDivergence } from "./sparsify/divergence.ts";
+import { KeptRows } from "./sparsify/keptRows.ts";
 import { ascending } from "./sparsify/rank.ts";
 import type { Half } from "./sparsify/select.ts";
 import type { TensorSource, TensorWriter } from "./types.ts";
@@ -120,6 +121,7 @@ class CpuPasses implements Passes {
   readonly #chunkElements: number;
   readonly #whole: boolean;
   readonly #loaded = new Set<number>();
+  readonly #ranked: KeptRows;
   readonly #places: number[] = [];
   /** First byte behind the inputs. */
   #top = 0;
@@ -136,6 +138,7 @@ class CpuPasses implements Passes {
     this.#columns = shape.at(-1) ?? 1;
     this.#slice = shape[0] ? this.length / shape[0] : this.length;
     this.#inputs = inputs;
+    this.#ranked = new KeptRows(this.length);
     this.#whole = 4 * this.length * inputs <= executor.budgetBytes;
     this.#chunkElements = Math.max(4, Math.ceil(chunkElements / 4) * 4);
   }
@@ -314,7 +317,7 @@ class CpuPasses implements Passes {
     const ranks = new Map(ranked.map((mask) => [mask, this.#prepare({ store: mask.of }, "rows", span)]));
     const out = outElements ? take(4 * outElements) : 0;
     this.#executor.reserve(this.#top);
-    return new Pass(this.#executor, plan, walk, { numbers, totals, masks, columns, chances, out }, ranks);
+    return new Pass(this.#executor, plan, walk, { numbers, totals, masks, columns, chances, out }, { ranks, kept: this.#ranked });
   }
 
   #layInputs(): void {
@@ -368,15 +371,17 @@ class Pass {
   readonly #kernel: Kernel;
   readonly #places: Places;
   readonly #ranks: ReadonlyMap<RankedMask, Pass>;
+  readonly #kept: KeptRows;
   readonly #arguments: number[];
   #ready = false;
 
-  constructor(executor: CpuExecutor, plan: Plan, walk: Walk, places: Places, ranks: ReadonlyMap<RankedMask, Pass>) {
+  constructor(executor: CpuExecutor, plan: Plan, walk: Walk, places: Places, { ranks, kept }: { readonly ranks: ReadonlyMap<RankedMask, Pass>; readonly kept: KeptRows }) {
     this.#executor = executor;
     this.plan = plan;
     this.walk = walk;
     this.#places = places;
     this.#ranks = ranks;
+    this.#kept = kept;
     this.out = places.out;
     this.#kernel = executor.kernel(plan);
     this.#arguments = new Array<number>(FIXED.arrays + plan.inputs.length + plan.masks.length + plan.columns.length).fill(0);
@@ -434,9 +439,11 @@ class Pass {
   rank(chunk: Chunk, from: number, length: number): void {
     this.plan.masks.forEach((mask, m) => {
       if (mask.kind !== "ranked") return;
+      const at = this.#places.masks[m] as number;
+      if (this.#kept.read(mask, from, new Int32Array(this.#executor.memory.buffer, at, length))) return;
       const values = this.#ranks.get(mask) as Pass; // prepared with this one
-      for (let at = from; at < from + length; at += BLOCK) {
-        values.call(chunk, at, Math.min(from + length, at + BLOCK), values.out + 4 * (at - from), at - from);
+      for (let block = from; block < from + length; block += BLOCK) {
+        values.call(chunk, block, Math.min(from + length, block + BLOCK), values.out + 4 * (block - from), block - from);
       }
       const { buffer } = this.#executor.memory;
       const bits = new Int32Array(buffer, values.out, length);
@@ -450,9 +457,9 @@ class Pass {
         const wide = new Uint32Array(buffer, this.#places.chances, length + ahead);
         wide.copyWithin(ahead, 0, length);
       }
-      const at = this.#places.masks[m] as number;
       this.#executor.philox(Math.ceil((length + ahead) / 16), Math.floor(from / 4) | 0, ...mask.name, ...mask.key, 0, this.#places.chances, at);
       if (ahead) new Uint32Array(buffer, at, length + ahead).copyWithin(0, ahead);
+      this.#kept.keep(mask, from, new Int32Array(buffer, at, length));
     });
   }
 

@@ -13,10 +13,19 @@ export function ascending(bits: Int32Array, from: number, length: number, order:
 }
 
 const first = new Uint32Array(2048), second = new Uint32Array(2048), third = new Uint32Array(1024);
+const digits = [[first, 0], [second, 11], [third, 22]] as const;
 let keys = [new Int32Array(0), new Int32Array(0)] as [Int32Array, Int32Array];
 let between = new Uint32Array(0);
 
-/** Three digits of 11, 11 and 9 bits, the lowest first; all three are counted at once, and keys move along with their elements. */
+interface Moving {
+  readonly elements: Uint32Array;
+  readonly keys: Int32Array;
+}
+
+/**
+ * Three digits of 11, 11 and 9 bits, the lowest first; all three are counted at once, and keys move along with their elements. A digit that is
+ * the same in all keys (the lowest of bfloat16 numbers) orders nothing.
+ */
 function ascendingRadix(bits: Int32Array, from: number, length: number, order: Uint32Array, scratch: Uint32Array): void {
   if (between.length < length) {
     keys = [new Int32Array(length), new Int32Array(length)];
@@ -33,10 +42,16 @@ function ascendingRadix(bits: Int32Array, from: number, length: number, order: U
     second[(key >>> 11) & 2047]!++;
     third[key >>> 22]!++;
   }
-  for (const counts of [first, second, third]) begin(counts);
-  move(scratch, a, between, b, length, first, 0);
-  move(between, b, scratch, a, length, second, 11);
-  move(scratch, a, order, b, length, third, 22);
+  let here: Moving = { elements: scratch, keys: a };
+  let there: Moving = { elements: between, keys: b };
+  const some = a[0] as number;
+  for (const [counts, shift] of digits) {
+    if (counts[(some >>> shift) & 2047] === length) continue;
+    begin(counts);
+    move(here.elements, here.keys, there.elements, there.keys, length, counts, shift);
+    [here, there] = [there, here];
+  }
+  order.set(here.elements.subarray(0, length));
 }
 
 /** Counts of digits → where each digit's elements begin. */
