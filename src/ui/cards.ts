@@ -34,6 +34,11 @@ export function cardsOf(recipe: Pick<Recipe, "base" | "experts">, { family, load
   };
 }
 
+/** Of `zoo/family/name`; null: other models. */
+export function familyOf({ base }: { readonly base?: { readonly model: string } | undefined }): string | null {
+  return /^zoo\/([^/]+)\//.exec(base?.model ?? "")?.[1] ?? null;
+}
+
 /** "owner/name@branch+owner/adapter" → "name + adapter" */
 export function nameOf(reference: string): string {
   return reference.split("+").map((one) => one.replace(/@.*$/, "").split("/").filter(Boolean).at(-1) ?? one).join(" + ");

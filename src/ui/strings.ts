@@ -9,9 +9,9 @@ const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n =
 
 export const s = {
   name: "Murmuration",
-  tagline: (experts: number) =>
-    experts > 0
-      ? `${capital(inWords(experts))} small networks, each good at one thing. A swarm looks for one that does all ${inWords(experts)}.`
+  tagline: (experts: number, bundled = true) =>
+    experts > 1
+      ? `${capital(inWords(experts))} ${bundled ? "small " : ""}networks, each good at one thing. A swarm looks for one that does all ${inWords(experts)}.`
       : "A swarm looks for one network that does the jobs of several.",
   skip: "Skip to the swarm",
   recipe: "Recipe",
@@ -100,7 +100,7 @@ export const s = {
       arcee_fusion: "Only the changes that matter most are taken from the expert.",
       passthrough: "One model as it is, scaled if you like.",
     } as Readonly<Record<string, string>>,
-    choices: { rescaling: { l1: "keep the L1 norm", inverse: "divide by density" }, scope: { tensor: "in each tensor", model: "in the whole model" } } as Readonly<Record<string, Record<string, string>>>,
+    choices: { rescaling: { l1: "keep the L1 norm", inverse: "divide by density" }, scope: { tensor: "in each tensor", model: "in the whole model" }, election: { weighted: "by weights", unweighted: "each model alike" } } as Readonly<Record<string, Record<string, string>>>,
   },
 
   before: {

@@ -1,9 +1,7 @@
 /** The page's whole state: which run is shown, what may be pressed, and what went wrong. Weights are never here. */
 import { isLabError, LabError, parseRecipe, type DeviceInfo, type Journal, type Lab, type LabEvent, type Plane, type Recipe, type RunHandle, type Statistics, type ZooFamily } from "../../index.ts";
-import { cardsOf } from "../cards.ts";
-import { averageRow, rowOf } from "../plots/plane.ts";
+import { cardsOf, familyOf } from "../cards.ts";
 import { swarmMap } from "../plots/swarmMap.ts";
-import { s } from "../strings.ts";
 import { Consent } from "./consent.svelte.ts";
 import { Folders } from "./folders.svelte.ts";
 import { Formula } from "./formula.svelte.ts";
@@ -11,20 +9,14 @@ import { Held } from "./held.svelte.ts";
 import { HubDoor } from "./hubDoor.svelte.ts";
 import { Landscape, PROBE_SAMPLES } from "./landscape.svelte.ts";
 import { Player } from "./player.svelte.ts";
+import { problemOf, type Problem } from "./problem.ts";
 import { OwnModels } from "./ownModels.svelte.ts";
 import { journalOf, LastRun, readRecording, Recorder, type Recording } from "./recording.ts";
 import { recipeOf, Settings, type Preset } from "./settings.svelte.ts";
 import { SharedLink } from "./sharedLink.svelte.ts";
 import { SwarmRun } from "./swarmRun.svelte.ts";
 import { Theme } from "./theme.svelte.ts";
-import { TryIt, type Asked, type Question } from "./tryIt.svelte.ts";
-
-export interface Problem {
-  readonly message: string;
-  readonly tip: string | null;
-  /** What another try may mend. */
-  readonly again: (() => void) | null;
-}
+import { everyone, TryIt, type Asked, type Question } from "./tryIt.svelte.ts";
 
 interface Options {
   /** Prefix of what the page keeps. */
@@ -40,9 +32,6 @@ interface MergeOptions {
   readonly mode?: "run" | "verify";
   readonly recipe?: Recipe;
 }
-
-/** Failures of the network or of storage, not of what was asked for. */
-const PASSING = ["offline", "rate-limited", "digest-mismatch", "length-mismatch", "quota", "hang"];
 
 export class App {
   readonly settings = new Settings();
@@ -104,7 +93,7 @@ export class App {
       await this.door.restore(this.lab);
       this.families = await this.lab.families();
     } catch (problem) {
-      this.#fail(problem);
+      this.tell(problem);
     }
     if (this.families[0]) this.#use(this.families[0]);
     this.kept = await this.#lastRun.read();
@@ -166,7 +155,7 @@ export class App {
 
   /** Says what runs where, before anything is loaded. */
   async warmUp(): Promise<void> {
-    await this.lab.open().then((device) => (this.device = device), (problem: unknown) => this.#fail(problem));
+    await this.lab.open().then((device) => (this.device = device), (problem: unknown) => this.tell(problem));
   }
 
   /** A link changes what is set, nothing else: nothing starts and nothing is loaded. */
@@ -208,7 +197,7 @@ export class App {
       this.#handle = this.lab.start(recipe, { onEvent, ...(paused ? { paused } : {}), ...(journal ? { journal } : {}), ...(mode ? { mode } : {}) });
     } catch (problem) {
       run.fail();
-      return this.#fail(problem);
+      return this.tell(problem);
     }
     // The same run again, with what was scored of it.
     const again = () => this.#start(recipe, { ...options, journal: journalOf(recorder.told()) });
@@ -222,7 +211,7 @@ export class App {
       (problem: unknown) => {
         recorder.flush();
         if (run === this.current) run.fail();
-        this.#fail(problem, again);
+        this.tell(problem, again);
       },
     );
   }
@@ -326,7 +315,7 @@ export class App {
     try {
       this.settings.whole = parseRecipe({ ...whole, compare: [...whole.compare, run] });
     } catch (problem) {
-      this.#fail(problem);
+      this.tell(problem);
     }
   }
 
@@ -341,14 +330,14 @@ export class App {
       this.statistics = await this.lab.statistics();
     } catch (problem) {
       this.#lookedAt = null;
-      this.#fail(problem);
+      this.tell(problem, () => void this.lookBefore());
     }
   }
 
   /** A drawing or a text is put to every model. */
   tried(question: Question | null): void {
     const { tasks } = this.shownRecipe ?? this.settings.recipe;
-    if (!tasks.some((task) => task.id === this.tryIt.task)) this.tryIt.task = tasks[0]?.id ?? null;
+    if (this.tryIt.task !== null && !tasks.some((task) => task.id === this.tryIt.task)) this.tryIt.task = tasks[0]?.id ?? null;
     this.tryIt.ask(question, this.lab, () => this.#asked());
   }
 
@@ -359,26 +348,20 @@ export class App {
       this.#ownPlane = axes ? await this.lab.plane(axes) : null;
     } catch (problem) {
       this.axes = null;
-      return this.#fail(problem);
+      return this.tell(problem);
     }
     if (this.canTake) void this.#survey();
   }
 
-  /** Base, experts, average and the best there is, as the engine knows them. */
   async #asked(): Promise<readonly Asked[]> {
     const byHand = this.view === "formula";
     const recipe = byHand ? this.settings.recipe : (this.shownRecipe ?? this.settings.recipe);
-    await this.#ready(recipe);
-    const experts = (this.held.recipe ?? recipe).experts.map((e) => e.id);
-    // What people look at first is asked first.
-    const asked: Asked[] = [];
-    if (byHand && this.formula.check(recipe) === null) asked.push({ id: "formula", which: { candidate: this.formula.candidate(experts) } });
-    const best = this.run.best;
-    if (this.canTake && this.exportId) asked.push({ id: "merge", which: { id: this.exportId } });
-    else if (best && rowOf(best.candidate)?.length === this.held.columns.length) asked.push({ id: "merge", which: { candidate: best.candidate } });
-    asked.push({ id: "average", which: { candidate: { kind: "coefficients", values: averageRow(this.held.columns, experts) } } });
-    for (const id of ["base", ...experts]) asked.push({ id, which: { id } });
-    return asked;
+    const columns = await this.#ready(recipe);
+    const experts = (this.held.recipe ?? recipe).experts.map(({ id }) => id);
+    return everyone({
+      experts, columns, best: this.run.best?.candidate ?? null, exported: this.canTake ? this.exportId : null,
+      formula: byHand && this.formula.check(recipe) === null ? this.formula.candidate(experts) : null,
+    });
   }
 
   /** The models of a recipe are there; says which columns coefficients are over. */
@@ -401,15 +384,8 @@ export class App {
     if (current === this.current && !this.axes && this.landscape.grid) this.#recorder?.landscape(this.landscape.grid, box);
   }
 
-  #fail(problem: unknown, again: (() => void) | null = null): void {
-    if (isLabError(problem, "cancelled")) return;
-    const code = isLabError(problem) ? problem.code : null;
-    const tip = code === null ? null : (s.error.tips[code] ?? null);
-    this.problem = { message: problem instanceof Error ? problem.message : String(problem), tip, again: code !== null && PASSING.includes(code) ? again : null };
+  /** What went wrong, above the page; `again`: another try of it. */
+  tell(problem: unknown, again: (() => void) | null = null): void {
+    if (!isLabError(problem, "cancelled")) this.problem = problemOf(problem, again);
   }
-}
-
-/** Of `zoo/family/name`; null: other models. */
-function familyOf({ base }: { readonly base?: { readonly model: string } | undefined }): string | null {
-  return /^zoo\/([^/]+)\//.exec(base?.model ?? "")?.[1] ?? null;
 }

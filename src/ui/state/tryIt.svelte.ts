@@ -1,5 +1,6 @@
 /** What base, experts, average and merge say to one drawing or text: one question at a time, the newest wins. */
-import { LabError, type Answer, type Lab, type Which } from "../../index.ts";
+import { LabError, type Answer, type Candidate, type Lab, type Which } from "../../index.ts";
+import { averageRow, rowOf } from "../plots/plane.ts";
 
 export interface Asked {
   readonly id: string;
@@ -10,6 +11,25 @@ export type Question =
   /** `28 × 28` grey. */
   | { readonly image: Uint8Array }
   | { readonly prompt: string; readonly pair?: string };
+
+interface Around {
+  readonly experts: readonly string[];
+  /** What coefficients are over. */
+  readonly columns: readonly string[];
+  readonly best: Candidate | null;
+  /** The merge that was tested; null: none yet. */
+  readonly exported: string | null;
+  readonly formula: Candidate | null;
+}
+
+/** Everyone who answers; what people look at first is asked first. */
+export function everyone({ experts, columns, best, exported, formula }: Around): readonly Asked[] {
+  const asked: Asked[] = formula ? [{ id: "formula", which: { candidate: formula } }] : [];
+  if (exported !== null) asked.push({ id: "merge", which: { id: exported } });
+  else if (best && rowOf(best)?.length === columns.length) asked.push({ id: "merge", which: { candidate: best } });
+  asked.push({ id: "average", which: { candidate: { kind: "coefficients", values: averageRow(columns, experts) } } });
+  return [...asked, ...["base", ...experts].map((id) => ({ id, which: { id } }))];
+}
 
 type Asks = Pick<Lab, "predict" | "ask">;
 
