@@ -47,7 +47,7 @@ def main() -> None:
     for task, shape in ADAPTERS.items():
         network = get_peft_model(
             classifier(args.out / "base", TASKS[task]["labels"]),
-            LoraConfig(task_type="SEQ_CLS", lora_dropout=0.0, modules_to_save=["classifier"], **shape),
+            LoraConfig(task_type="SEQ_CLS", lora_dropout=0.0, **shape),
         )
         train(network, tokenizer, tasks[task]["train"], args.steps, RATE)
         network.peft_config["default"].base_model_name_or_path = "minilm/base"
