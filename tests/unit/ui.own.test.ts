@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { parseRecipe, type Lab, type Preflight, type PreflightModel } from "../../src/index.ts";
 import { App } from "../../src/ui/state/app.svelte.ts";
+import { grouped } from "../../src/ui/dropped.ts";
 import { idsOf, OwnModels } from "../../src/ui/state/ownModels.svelte.ts";
 import { columnFor, shown } from "../../src/ui/templates.ts";
 import { fakeLab } from "../fixtures/ui/fakeLab.ts";
@@ -51,6 +52,19 @@ test("what is wrong with a name is a sentence, before anything is asked", () => 
 
 test("names of experts are made once each, and none is taken", () => {
   expect(idsOf(["a/BERT sst2", "b/bert-sst2", "c/base", "d/m+e/lora.v2@main", "./Über"])).toEqual(["bert-sst2", "bert-sst2-2", "base-2", "lora-v2", "ber"]);
+});
+
+test("what is dropped is a model, samples, or said to be neither", async () => {
+  const mounted: string[] = [];
+  const { lab } = listening(lookOf([]));
+  const doors = { ...lab, mount: async (reference: string) => void mounted.push(reference) };
+  const own = new OwnModels();
+  const file = (path: string) => ({ path, file: new File(["x"], path.split("/").at(-1) ?? "x") });
+  await own.take(doors, grouped([file("mine-base/onnx/model.onnx"), file("mine-base/config.json"), file("tuned/model.safetensors"), file("tuned/.git/x"), file("rows.jsonl"), file("notes.docx")]));
+  expect(mounted).toEqual(["./mine-base", "./tuned", "./rows.jsonl"]);
+  expect([own.base, own.experts, own.problemAt(0, own.base)]).toEqual(["./mine-base", ["./tuned", ""], null]);
+  expect(own.tasks.list).toMatchObject([{ from: "file", file: "./rows.jsonl", roles: { prompt: "{{sentence}}", answer: "{{label}}" } }]);
+  expect(own.problem).toMatch(/^notes\.docx: neither/);
 });
 
 test("a look, a task of rows, and a recipe that can be run", async () => {

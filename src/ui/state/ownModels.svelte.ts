@@ -3,8 +3,9 @@ import type { Lab, Preflight, RecipeInput } from "../../index.ts";
 import { parseReference, referenceProblem } from "../../lib/reference.ts";
 import { nameOf } from "../cards.ts";
 import type { Dropped } from "../dropped.ts";
+import { list } from "../format.ts";
 import { s } from "../strings.ts";
-import { OwnTasks } from "./ownTasks.svelte.ts";
+import { isSamples, OwnTasks } from "./ownTasks.svelte.ts";
 
 export class OwnModels {
   base = $state("");
@@ -55,9 +56,18 @@ export class OwnModels {
     this.#changed();
   }
 
-  /** Dropped folders become models, in the first fields that are empty. */
-  async drop(lab: Pick<Lab, "mount">, found: readonly Dropped[]): Promise<void> {
-    const models = found.filter((one) => isModel(one) && /^[^<>"'`&?#%*|\\+]+$/.test(one.name));
+  /** Wherever they were dropped: folders of models, files and folders of samples. What is neither is said. */
+  async take(lab: Pick<Lab, "mount" | "preview">, found: readonly Dropped[]): Promise<void> {
+    const models = found.filter((one) => isModel(one) && referenceProblem(`./${one.name}`) === null && !one.name.includes("+"));
+    if (models.length > 0) await this.#takeModels(lab, models);
+    const samples = found.filter(isSamples);
+    await this.tasks.drop(lab, samples, this.ids);
+    const strange = found.filter((one) => !models.includes(one) && !samples.includes(one)).map(({ name }) => name);
+    if (strange.length > 0) this.problem = s.own.strange(list(strange.slice(0, 3)));
+  }
+
+  /** In the first fields that are empty. */
+  async #takeModels(lab: Pick<Lab, "mount">, models: readonly Dropped[]): Promise<void> {
     for (const one of models) {
       await lab.mount(`./${one.name}`, [...one.files]);
       const reference = `./${one.name}`;

@@ -100,7 +100,7 @@ export class OwnTasks {
 
   /** Files of samples, and folders of pictures, become tasks at once. */
   async drop(lab: Pick<Lab, "mount" | "preview">, found: readonly Dropped[], experts: readonly string[]): Promise<void> {
-    for (const one of found.filter((each) => isSamples(each))) {
+    for (const one of found) {
       const reference = `./${one.name}`;
       await lab.mount(reference, [...one.files]);
       this.dropped = [...this.dropped.filter(({ name }) => name !== one.name), one];

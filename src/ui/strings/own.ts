@@ -16,6 +16,7 @@ export const own = {
   holds: (files: number, size: string) => `${plural(files, "file")}, ${size}`,
   wrong: (problem: string) => `This ${problem}.`,
   twice: "This model is named twice.",
+  strange: (names: string) => `${names}: neither a folder with a model in it (ONNX or safetensors) nor samples (JSONL, JSON, CSV, a folder of pictures).`,
   notDropped: "This folder was not dropped here. Add it below, or name a model on the Hub.",
 
   hub: "Another Hub, or a token",
