@@ -49,10 +49,11 @@ export const own = {
     link: "This recipe names models on the Hub. Nothing of them was downloaded yet.",
     looking: "Reading headers, to say what a download would cost…",
     samples: (names: string) => `Samples come as rows from ${names}, through the Hub's dataset viewer.`,
-    total: (files: number, size: string, here: string) => `${plural(files, "file")}, ${size} to download${here === "" ? "" : `; ${here} are here already`}.`,
+    total: (files: number, size: string, here: string) =>
+      files === 0 ? `Nothing to download: ${here} are here.` : `${plural(files, "file")}, ${size} to download${here === "" ? "" : `; ${here} are here already`}.`,
     promise: (device: string) => `They are kept in this browser and run on this device${device === "" ? "" : ` (${device})`}. Nothing leaves this browser.`,
     yes: (size: string) => `Download ${size} and load`,
-    load: "Load from the cache",
+    load: "Load",
     anyway: "Try all the same",
     no: "Not now",
   },
