@@ -198,7 +198,8 @@ export class MergeEngine implements MergeService {
   async #prepare(asked: Recipe): Promise<Prepared> {
     if (!this.#hub || !this.#equipment) throw new LabError("internal", "The merge thread was not opened.");
     if (this.#ready && samePreparation(this.#ready.asked, asked)) {
-      this.#ready = { ...this.#ready, asked, recipe: settled(asked, this.#ready.loaded) };
+      const recipe = settled(asked, this.#ready.loaded);
+      this.#ready = { ...this.#ready, asked, recipe, prepared: { ...this.#ready.prepared, plan: plansOf(recipe) } };
       return this.#ready.prepared;
     }
     await this.#ready?.bench.close();
@@ -220,7 +221,7 @@ export class MergeEngine implements MergeService {
       plane,
       modelBytes: 4 * loaded.alignment.space.length,
       downloadBytes: loaded.downloadBytes,
-      plan: [...recipe.runs, ...recipe.compare.filter(isSearch)].map((run) => ({ run: run.id, method: run.method, ...planOf(run, recipe) })),
+      plan: plansOf(recipe),
     };
     this.#ready = { asked, recipe, loaded, bench, plane, prepared };
     return prepared;
@@ -263,3 +264,5 @@ function samePreparation(a: Recipe, b: Recipe): boolean {
     JSON.stringify([recipe.base, recipe.experts, recipe.tasks, recipe.seeds, recipe.batch, directionsOf(recipe, "f32", new Map()), derivedOf(recipe)]);
   return essence(a) === essence(b);
 }
+
+const plansOf = (recipe: Recipe): Prepared["plan"] => [...recipe.runs, ...recipe.compare.filter(isSearch)].map((run) => ({ run: run.id, method: run.method, ...planOf(run, recipe) }));
