@@ -1,6 +1,6 @@
 /**
  * The task-arithmetic family: sparsify each δ, rescale, × weight, sign consensus, sum, ÷ if `normalize`, × lambda, + base.
- * A method of it is its choice of the first and the third.
+ * A method of it is its choice of the first and the third. `election: unweighted` elects before the weights and divides by how many agree.
  */
 import { consensus } from "./consensus.ts";
 import { and, eq, flag, type Float, mul, not, number, select } from "./expression.ts";
@@ -24,8 +24,10 @@ export function taskVectors({ sparsify, random = false, consensus: elects }: Fam
     if (models.length === 0) return base;
     const keeps = sparsify ? await sparsify(tensor) : models.map(() => "all" as const);
     const weights = models.map(({ parameters: own }) => a.scalar(own["weight"] as number));
-    const vectors = (await sparsified(tensor, keeps, random)).map((vector, i) => a.mul(vector, number(weights[i] as number)));
-    const merged = elects ? elected(tensor, vectors, weights) : plain(tensor, vectors, weights);
+    const sparse = await sparsified(tensor, keeps, random);
+    const vectors = sparse.map((vector, i) => a.mul(vector, number(weights[i] as number)));
+    const alike = parameters["election"] === "unweighted";
+    const merged = elects ? elected(tensor, vectors, alike ? sparse : vectors, alike ? weights.map(() => 1) : weights) : plain(tensor, vectors, weights);
     return a.add(base, a.mul(merged, number(parameters["lambda"] as number)));
   };
 }
@@ -37,9 +39,10 @@ function plain({ arithmetic: a, parameters }: Tensor, vectors: readonly Float[],
   return a.div(mixed, number(Math.abs(total) < LEAST_WEIGHT ? 1 : total));
 }
 
-function elected(tensor: Tensor, vectors: readonly Float[], weights: readonly number[]): Float {
+/** `voters`: whose signs are elected; `weights`: what each that agrees adds to the divisor. */
+function elected(tensor: Tensor, vectors: readonly Float[], voters: readonly Float[], weights: readonly number[]): Float {
   const { arithmetic: a, parameters } = tensor;
-  const counts = consensus(a, vectors).map((keep) => flag(keep));
+  const counts = consensus(a, voters).map((keep) => flag(keep));
   const mixed = a.sum(vectors.map((vector, i) => mul(vector, counts[i] as Float)));
   watchErased(tensor, mixed);
   if (!parameters["normalize"]) return mixed;

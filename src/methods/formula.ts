@@ -51,12 +51,13 @@ const family = (consensus: boolean, mask?: { readonly of: Mask; readonly says: s
   const name = (i: number) => (mask && Number(models[i]?.own["density"]) < 1 ? mask.of(models[i]?.own ?? {}) : "");
   const sum = weighed(words, (id, i) => `${name(i)}δ_${id}`);
   const many = models.length > 1 || consensus;
-  const divisor = whole["normalize"] ? (consensus ? " / Σ′w" : ` / ${show(Math.abs(totalWeight(words)) < 1e-8 ? 1 : totalWeight(words))}`) : "";
+  const alike = whole["election"] === "unweighted";
+  const divisor = whole["normalize"] ? (consensus ? (alike ? " / how many" : " / Σ′w") : ` / ${show(Math.abs(totalWeight(words)) < 1e-8 ? 1 : totalWeight(words))}`) : "";
   const inner = consensus ? `Σ′(${sum})${divisor}` : `${many && (divisor || whole["lambda"] !== 1) ? `(${sum})` : sum}${divisor}`;
   const notes = [
     mask && models.some(({ own }) => Number(own["density"]) < 1) ? mask.says + scopeOf(words) : "",
     mask && whole["rescale"] && models.some(({ own }) => Number(own["density"]) < 1) ? (whole["rescaling"] === "inverse" ? "kept ones ÷ density" : "kept ones × ‖δ‖₁/‖kept‖₁") : "",
-    consensus ? "Σ′: only terms with the sign of their sum" : "",
+    consensus ? (alike ? "Σ′: only terms whose change has the sign of the sum of all changes" : "Σ′: only terms with the sign of their sum") : "",
   ].filter(Boolean);
   return [`θ = θ₀ + ${times(whole["lambda"])}${inner}`, ...(notes.length ? [notes.join("; ")] : [])].join("\n");
 };

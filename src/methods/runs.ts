@@ -92,7 +92,7 @@ function sliceFields(method: string) {
 const common = (method: string) => ({
   semantics: choice(["mergekit", "paper", "peft"])
     .optional()
-    .describe("Whose rules fill in rescaling and scope where they are not given: mergekit's, the papers', or PEFT's"),
+    .describe("Whose rules fill in rescaling, scope and election where they are not given: mergekit's, the papers', or PEFT's"),
   models: z.array(id(), must("must be a list of ids")).min(1, must("must be a list of ids")).max(65, must("must be a list of at most 65 ids")).optional()
     .describe("Experts that are merged, in order; base among them makes the base an input; all experts unless given"),
   base_model: id().nullable().optional().describe("The base of task vectors: base unless given, null for none, or an expert"),
@@ -102,6 +102,9 @@ const common = (method: string) => ({
 const weights = () => ({
   weights: byExpert().optional().describe("Weights by expert id, over the experts' own parameters.weight"),
 });
+
+/** Filled in when the recipe is completed. */
+const followsSemantics = (method: MethodName, name: string) => ["rescaling", "scope", "election"].includes(name) || (method === "dare_ties" && name === "normalize");
 
 /** The customary λ where a recipe says nothing; mergekit's 1 is said by whoever reads its files. */
 const USUAL_LAMBDA = 0.3;
@@ -113,8 +116,7 @@ function mergeShape(method: MethodName, open: boolean) {
     Object.entries(settings(method, whole, [], open)).map(([name, field]) => {
       const { default: fixed, description } = whole[name] as ParameterSpec;
       const unlessGiven = method === "task_arithmetic" && name === "lambda" ? USUAL_LAMBDA : fixed;
-      // rescaling and scope follow from semantics, when the recipe is completed.
-      return [name, unlessGiven === null || name === "rescaling" || name === "scope" ? field : field.default(unlessGiven).describe(description)];
+      return [name, unlessGiven === null || followsSemantics(method, name) ? field : field.default(unlessGiven).describe(description)];
     }),
   );
   return { ...common(method), ...("weight" in perModel ? weights() : {}), ...own, ...settings(method, perModel, ["weight"], open) };

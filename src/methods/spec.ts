@@ -70,6 +70,10 @@ export const family = (defaults: { normalize: boolean; rescale: boolean }) => ({
   int8_mask: yesNo().default(false).describe("Without effect here; the result is the same"),
 });
 
+/** Of methods with sign consensus. */
+export const election = () =>
+  choice(["weighted", "unweighted"]).default("weighted").describe("How signs are elected and what normalize divides by: by weights, or each model alike, as PEFT does");
+
 export const perTaskVector = () => ({
   weight: weight(),
   density: share().default(1).describe("Share of the task vector's elements kept"),

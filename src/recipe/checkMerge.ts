@@ -26,7 +26,6 @@ export function checkMerge(recipe: Recipe, run: MergeRun, path: string, problems
   checkTunes(run, path, problems);
   checkCount(recipe, run, path, problems);
   checkRequired(run, path, problems);
-  if (run.semantics === "peft" && /ties$/.test(run.method)) checkPeft(recipe, run, path, problems);
 }
 
 /** Inputs of each slice, or of the whole: as many as the method takes, the base among them where it needs one. */
@@ -69,12 +68,6 @@ function checkTunes(run: MergeRun, path: string, problems: string[]): void {
   for (const { name, tune: { tune: [low, high] } } of open) {
     if (low >= high) problems.push(`${path}.${name}.tune must be [low, high] with low below high, not [${low},${high}].`);
   }
-}
-
-/** PEFT elects signs on unweighted task vectors and divides by their number: the same as mergekit's where every weight is 1. */
-function checkPeft(recipe: Recipe, run: MergeRun, path: string, problems: string[]): void {
-  const other = recipe.experts.find(({ id, parameters }) => (run.weights?.[id] ?? parameters.weight) !== 1);
-  if (other !== undefined) problems.push(`${path}.semantics is peft, which elects signs without weights; that is done here where every weight is 1, and ${other.id} has another.`);
 }
 
 export function checkFolderMerge(recipe: Recipe, problems: string[]): void {

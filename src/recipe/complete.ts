@@ -57,15 +57,18 @@ export function spellOutMerge<R extends MergeRun>(run: R): R {
   return { ...run, ...rulesOf(run) };
 }
 
-/** `semantics` spelt out: how dropped elements are made up for, and where the largest are counted. */
-function rulesOf(run: MergeRun): Record<string, string> {
+/** `semantics` spelt out: how dropped elements are made up for, where the largest are counted, who elects signs. */
+function rulesOf(run: MergeRun): Record<string, string | boolean> {
   const { whole } = methodSpec(run.method);
   const said = (name: string) => parameterOf(run, name) !== undefined;
-  const paper = run.semantics === "paper";
+  const [paper, peft] = [run.semantics === "paper", run.semantics === "peft"];
   return {
-    ...("rescaling" in whole && !isInert(run.method, "rescaling") && !said("rescaling") ? { rescaling: paper || run.semantics === "peft" ? "inverse" : "l1" } : {}),
+    ...("rescaling" in whole && !isInert(run.method, "rescaling") && !said("rescaling") ? { rescaling: paper || peft ? "inverse" : "l1" } : {}),
     // TIES trims over the whole flattened model; breadcrumbs, like mergekit and PEFT, in each tensor.
     ...("scope" in whole && !said("scope") ? { scope: paper && run.method === "ties" ? "model" : "tensor" } : {}),
+    ...("election" in whole && !said("election") ? { election: peft ? "unweighted" : "weighted" } : {}),
+    // mergekit adds up what agrees, PEFT averages it, as ties does everywhere.
+    ...(run.method === "dare_ties" && !said("normalize") ? { normalize: peft } : {}),
   };
 }
 

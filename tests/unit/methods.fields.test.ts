@@ -24,7 +24,7 @@ describe("what methods take", () => {
 
   test("defaults are filled in", () => {
     const { whole, perModel, models } = settle(job("ties", [{}, { weight: 1 }, { weight: 2, density: 0.2 }]));
-    expect(whole).toEqual({ normalize: true, lambda: 1, rescale: false, rescaling: "l1", int8_mask: false, scope: "tensor" });
+    expect(whole).toEqual({ normalize: true, lambda: 1, rescale: false, rescaling: "l1", int8_mask: false, scope: "tensor", election: "weighted" });
     expect(perModel).toEqual([{}, { weight: 1, density: 1 }, { weight: 2, density: 0.2 }]);
     expect(models).toEqual([1, 2]);
   });

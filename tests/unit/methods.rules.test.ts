@@ -5,6 +5,9 @@ import { CpuExecutor } from "../../src/methods/executor.cpu.ts";
 import { mergeTensor } from "../../src/methods/merge.ts";
 import { ascending } from "../../src/methods/sparsify/rank.ts";
 import { needsSurvey, surveyModel } from "../../src/methods/survey.ts";
+import { parameterOf } from "../../src/methods/runs.ts";
+import { parseMerge } from "../../src/recipe/merge.ts";
+import { parseRecipe } from "../../src/recipe/schema.ts";
 import type { Merged, MergeOptions, TensorJob } from "../../src/methods/types.ts";
 import replay from "../fixtures/philox.json";
 import { noise, sourceOf } from "../fixtures/methods/jobs.ts";
@@ -91,6 +94,22 @@ describe("exact selections", () => {
     const change = Float32Array.of(5, 1, -8, 2, 7, -3, 6, 4, 9, 10);
     expect([...(await merge({ method: "breadcrumbs" }, [zeros(10), change], { weight: 1, density: 0.5, gamma: 0.2 })).values]).toEqual([5, 0, -8, 0, 7, 0, 6, 4, 0, 0]);
   });
+});
+
+test("signs elected without weights, divided by how many agree: what PEFT 0.21 gives", async () => {
+  // peft.utils.merge_utils.ties(changes, [0.7, -0.4, 1.3], density 0.5)
+  const changes = [
+    [0.661, 0.267, 0.062, 0.621, -0.452, -0.166, -1.523, 0.382, -1.028, -0.563, -0.892, -0.058],
+    [-0.196, -0.966, 0.422, 0.267, -0.421, -0.511, -1.573, -0.123, 3.587, -1.831, 1.599, -1.277],
+    [0.326, -0.479, 1.379, 2.529, 0.411, -0.988, -0.908, 0.542, 0.11, -2.259, 0.607, -0.138],
+  ].map((values) => Float32Array.from(values));
+  const peft = [0.4627, 0.3864, 1.7927, 1.8612, 0, -1.2844, -0.5391, 0, -1.4348, -0.8661332726, 0.07475, 0.5108];
+  const own = (weight: number): Record<string, number> => ({ density: 0.5, weight });
+  const inputs = [{ id: "base", parameters: {} }, { id: "a", parameters: own(0.7) }, { id: "b", parameters: own(-0.4) }, { id: "c", parameters: own(1.3) }];
+  const run = parseMerge({ method: "ties", parameters: { semantics: "peft" } }, parseRecipe({ murmuration: 1, base: { model: "./base" }, experts: [{ id: "a", model: "./a" }], tasks: [], runs: [{ id: "r", method: "ties" }] }));
+  const parameters = { election: parameterOf(run, "election") as string, rescaling: parameterOf(run, "rescaling") as string };
+  const { values } = await merge({ method: "ties", inputs, parameters }, [zeros(12), ...changes]);
+  values.forEach((value, i) => expect(value).toBeCloseTo(peft[i]!, 5));
 });
 
 describe("over the whole model", () => {

@@ -192,7 +192,7 @@ describe("a setting", () => {
   const inBounds: fc.Arbitrary<number> = fc.double({ min: 0.01, max: 0.9, noNaN: true });
   const settings = (number: fc.Arbitrary<number>) => fc.oneof(number, fc.array(number, { minLength: 1, maxLength: 4 }), fc.array(fc.record({ filter: fc.constantFrom("mlp", "attn"), value: fc.oneof(number, fc.array(number, { minLength: 1, maxLength: 3 })) }), { minLength: 1, maxLength: 3 }).map((filters) => [...filters, { value: 0.5 }]));
   const parametersOf = (specs: ReturnType<typeof methodSpec>["whole"], method: string) => fc.record(
-    Object.fromEntries(Object.entries(specs).filter(([name]) => !isInert(method, name) && !["rescaling", "scope"].includes(name)).map(([name, spec]) => [
+    Object.fromEntries(Object.entries(specs).filter(([name]) => !isInert(method, name) && !["rescaling", "scope", "election"].includes(name)).map(([name, spec]) => [
       name, spec.kind === "boolean" ? fc.oneof(fc.boolean(), fc.array(fc.boolean(), { minLength: 1, maxLength: 3 })) : name === "max_iter" ? fc.integer({ min: 0, max: 9 }) : settings(inBounds),
     ])),
     { requiredKeys: Object.entries(specs).filter(([, { required }]) => required).map(([name]) => name) },
@@ -249,6 +249,7 @@ describe("a setting", () => {
     expect(mergekitProblem({ ...ties, scope: "model" } as unknown as MergeRun)).toMatch(/selects over the whole model/);
     expect(mergekitProblem({ ...ties, rescaling: "inverse" } as unknown as MergeRun)).toBeNull(); // ties rescales nothing
     expect(mergekitProblem({ ...ties, rescaling: "inverse", rescale: true } as unknown as MergeRun)).toMatch(/divides by the density/);
+    expect(mergekitProblem({ ...ties, election: "unweighted" } as unknown as MergeRun)).toMatch(/elects signs before weights/);
     expect(mergekitProblem({ id: "r", method: "rankmean" })).toMatch(/rankmean, which mergekit does not have/);
   });
 });

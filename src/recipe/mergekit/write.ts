@@ -20,6 +20,7 @@ export function mergekitProblem(run: MergeRun): string | null {
   const { whole } = methodSpec(run.method);
   if ("rescaling" in whole && parameterOf(run, "rescaling") === "inverse" && rescales(run)) return "divides by the density (rescaling inverse), where mergekit matches L1 norms";
   if ("scope" in whole && parameterOf(run, "scope") === "model") return "selects over the whole model (scope model), where mergekit selects in each tensor";
+  if ("election" in whole && parameterOf(run, "election") === "unweighted") return "elects signs before weights (election unweighted), where mergekit elects them weighted";
   const [open] = tunesOf(run);
   if (open !== undefined) return `leaves ${open.name} to be tuned`;
   return null;
