@@ -81,7 +81,7 @@ describe("what cannot be merged", () => {
   };
 
   test.for([
-    ["an unknown key", "merge_method: linear\nmodles: []\n", 2, "models"],
+    ["an unknown key", "merge_method: linear\nmodelss: []\n", 2, "models"],
     ["a broken file", "merge_method: [linear\n", 2, "line"],
     ["a folder that is not there", linear(["math", "nowhere"]), 2, "nowhere"],
     ["weights that sum to zero", `merge_method: linear\nmodels:\n  - {model: math, parameters: {weight: 1}}\n  - {model: code, parameters: {weight: -1}}\n`, 2, "sum of weights, which is 0"],
