@@ -57,7 +57,7 @@ test("named, looked at, agreed to, merged by the page; a link to it asks again e
   await dialog.getByRole("button", { name: "Look", exact: true }).click();
   await dialog.getByText("Not all of these models can be read.").waitFor();
   await dialog.getByText(/words\/nobody is not there, or private/).waitFor();
-  await dialog.getByText(/words\/closed\/\S+ is gated.*then enter your token/).waitFor();
+  await dialog.getByText(/words\/closed\/\S+ is gated.*then enter your token/).first().waitFor();
   await field("token").fill("hf_mine");
   await dialog.getByRole("button", { name: "Use this token" }).click();
   await dialog.getByText("A token is set.", { exact: true }).waitFor();
