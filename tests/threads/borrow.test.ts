@@ -39,3 +39,14 @@ test("a swarm over a dense expert and an adapter kept as factors; export", async
   expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(["kana/onnx/model.onnx", "kana/model.safetensors", "kana/config.json"]));
   expect(files.find(({ path }) => path === "kana/model.safetensors")?.bytes.length).toBeGreaterThan(1e6);
 }, 120_000);
+
+test("folders merged into safetensors, the adapter's among them, score in the base's graph as the merge of graphs does", async () => {
+  const tuned = { id: "tuned", model: "glyphs/base+glyphs/lora" };
+  const ties = { method: "ties", density: 0.4, models: ["tuned"], rescaling: "l1", scope: "tensor" };
+  const { files } = await lab.mergeFolders({ murmuration: 1, base: { model: "glyphs/base" }, experts: [tuned], tasks: [], runs: [{ id: "merged", ...ties }], out_dtype: "float32" } as unknown as RecipeInput);
+  await lab.mount("./merged", files.map(({ path, bytes, blob }) => ({ path, bytes, ...(blob ? { blob } : {}) })));
+  const order = recipe("glyphs/base", "glyphs/kana", { experts: [tuned, { id: "merged", model: "./merged" }] }) as unknown as Record<string, unknown>;
+  const { scores } = await lab.run({ ...order, compare: [{ id: "graphs", ...ties }], out_dtype: "float32" } as unknown as RecipeInput);
+  expect(scores.merged).toEqual(scores.graphs);
+  expect(scores.merged).not.toEqual(scores.tuned);
+}, 120_000);
