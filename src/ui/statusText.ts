@@ -52,6 +52,12 @@ export function loading({ stage, files, allCached, loaded, total }: Arrivals): S
 function position(run: SwarmRun): { text: string; spoken: string } {
   if (run.phase === "compare") return { text: s.status.compare, spoken: s.status.compare };
   if (run.phase === "test") return { text: s.status.test, spoken: s.status.test };
+  const now = run.proposed ?? run.allRows.at(-1) ?? null;
+  const other = now && now.run !== run.shown ? run.plan.find((p) => p.run === now.run) : undefined;
+  if (now && other) {
+    const text = s.status.other(now.run.replaceAll(/[-_]/g, " "), now.evaluation + 1, other.evaluations);
+    return { text, spoken: s.status.other(now.run, 1, other.evaluations) };
+  }
   const at = run.proposed?.run === run.shown ? run.proposed : (run.rows.at(-1) ?? null);
   if (!at || !run.planned) return { text: s.status.warmUp, spoken: s.status.warmUp };
   const { steps, particles } = run.planned;

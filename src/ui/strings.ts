@@ -28,6 +28,7 @@ export const s = {
     compile: "Building the space of weights",
     warmUp: "Warming up",
     stepOf: (step: number, steps: number, particle: number, particles: number) => `Step ${step} of ${steps} · particle ${particle} of ${particles}`,
+    other: (run: string, evaluation: number, evaluations: number) => `${capital(run)} · evaluation ${evaluation} of ${evaluations}`,
     starts: (particle: number, particles: number) => `Starting points · particle ${particle} of ${particles}`,
     compare: "Scoring the comparisons",
     test: "Testing on samples no search has seen",

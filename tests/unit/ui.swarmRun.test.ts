@@ -61,6 +61,16 @@ test("the status line says what happens, from the first byte to the end", async 
   expect(all.at(-1)).toBe("Done");
 });
 
+test("the status line names another run of the recipe while that one searches", async () => {
+  const run = new SwarmRun();
+  const { told } = await events();
+  for (const event of told.filter(({ type }) => type === "loaded" || type === "phase").slice(0, 4)) run.apply(event);
+  run.apply({ type: "phase", phase: "search" });
+  run.plan = [...run.plan, { run: "random", method: "random", evaluations: 42, particles: 1, steps: 0 }];
+  run.apply({ type: "proposed", run: "random", evaluation: 11, step: 0, particle: 0, origin: "random", candidate: { kind: "coefficients", values: [] } });
+  expect(statusText(run).now).toBe("Random · evaluation 12 of 42");
+});
+
 test("what is kept of a run tells it again, and is its journal", async () => {
   const { told, recipe } = await events();
   let kept: Recording | null = null;
