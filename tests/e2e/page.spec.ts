@@ -95,6 +95,21 @@ test.for(["#%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "#__proto__", `#${"A".rep
   await merge(page).waitFor();
 });
 
+test("another family brings its models, its recorded run and its way of trying; nothing is loaded for it", async () => {
+  const { page, asked, errors } = await visit((await site()).url);
+  await page.getByRole("radio", { name: "words" }).check({ force: true });
+  await page.getByText("Ⅳ").waitFor();
+  await page.getByText("Recorded run").first().waitFor();
+  await expect.poll(() => page.getByLabel("What the models read").getAttribute("placeholder")).toMatch(/^sounds /);
+  await page.getByRole("button", { name: "Recipe", exact: true }).click();
+  await page.getByRole("dialog").getByText('"model": "zoo/words/base"').waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("radio", { name: "glyphs" }).check({ force: true });
+  await page.getByText("draw here").waitFor();
+  expect(asked.filter((address) => /\.(onnx|wasm)$/.test(address))).toEqual([]);
+  expect(errors).toEqual([]);
+});
+
 test("a title from a link is text, whatever it holds", async () => {
   const { page } = await visit((await site()).url + link(1, "<img src=x onerror=alert(1)>"));
   await page.getByText("<img src=x onerror=alert(1)>").first().waitFor();
