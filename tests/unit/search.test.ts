@@ -275,7 +275,7 @@ describe("data-free merges", () => {
   test("what is more than coefficients is a candidate of its own, with all its numbers", () => {
     const recipe = recipeOf({ id: "t", method: "ties", density: 0.2, weights: { a: 2 } });
     const candidate = dataFreeCandidate(recipe.runs[0]!, recipe, ["base", "a", "b"]);
-    expect(candidate).toEqual({ kind: "method", method: "ties", parameters: { density: 0.2, weights: { a: 2 }, normalize: true, lambda: 1, rescale: false, rescaling: "l1", scope: "tensor" } });
+    expect(candidate).toEqual({ kind: "method", method: "ties", parameters: { density: 0.2, election: "weighted", weights: { a: 2 }, normalize: true, lambda: 1, rescale: false, rescaling: "l1", scope: "tensor" } });
     // A weight that varies over layers is no coefficient.
     expect(dataFreeCandidate(recipeOf({ method: "linear", models: ["base", "a"] }).runs[0]!, recipe, ["base", "a", "b"])?.kind).toBe("method");
     expect(dataFreeCandidate(recipeOf({ method: "task_arithmetic", lambda: [0.1, 0.5] }).runs[0]!, recipe, ["base", "a", "b"])?.kind).toBe("method");
