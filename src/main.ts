@@ -11,7 +11,7 @@ const presets = Object.entries(found)
   .sort((a, b) => a.id.length - b.id.length);
 
 /** Families whose run was recorded for the first view (tools/screenshots.mjs). */
-const recorded = ["glyphs", "words"];
+const recorded = ["glyphs", "words", "riddles"];
 const recordings = Object.fromEntries(recorded.map((family) => [family, new URL(`recorded/${family}.json`, document.baseURI).href]));
 
 const target = document.getElementById("app");

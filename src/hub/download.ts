@@ -33,6 +33,8 @@ export interface Downloaded {
 export interface Sink {
   /** Bytes taken so far; a cut download goes on from here. */
   readonly loaded: number;
+  /** Takes a copy, so that one buffer serves all parts: a buffer a part is garbage that lies about for long. */
+  readonly copies: boolean;
   write(part: Uint8Array<ArrayBuffer>): Promise<void>;
   /** SHA-256 of all that was taken. */
   digest(): Promise<string>;
@@ -124,20 +126,55 @@ async function receive(response: Response, into: Sink, wanted: Wanted, seen: See
   const announced = response.headers.has("Content-Encoding") ? 0 : Number(response.headers.get("Content-Length") ?? 0);
   const before = into.loaded;
   const total = wanted.bytes ?? before + announced;
-  const reader = response.body?.getReader();
+  const parts = response.body && partsOf(response.body, into.copies);
   for (;;) {
-    const part = await reader?.read();
+    const part = await parts?.next();
     silence.broken();
-    if (!part || part.done) break;
-    if (wanted.bytes !== undefined && into.loaded + part.value.length > wanted.bytes) {
-      await reader?.cancel();
+    if (!part) break;
+    if (wanted.bytes !== undefined && into.loaded + part.length > wanted.bytes) {
+      await parts?.cancel();
       throw wrongLength(wanted, "more than that");
     }
-    await into.write(part.value);
+    await into.write(part);
     onProgress?.({ file: wanted.name, state: "download", loaded: into.loaded, total: Math.max(total, into.loaded) });
   }
   // Some browsers end a body quietly when the connection is cut. (A server that announces fewer bytes is another matter: wrong length.)
   if (wanted.bytes !== undefined && into.loaded < wanted.bytes && into.loaded - before < announced) throw new TypeError("the connection was cut");
+}
+
+const PART_BYTES = 1 << 18;
+
+/** Parts of a body, null at its end; all in the same buffer where they are `copied` and the browser fills buffers that it is given. */
+function partsOf(body: ReadableStream<Uint8Array<ArrayBuffer>>, copied: boolean): { next(): Promise<Uint8Array<ArrayBuffer> | null>; cancel(): Promise<void> } {
+  const filling = copied ? fillingReader(body) : null;
+  if (filling) {
+    let buffer = new ArrayBuffer(PART_BYTES);
+    return {
+      async next() {
+        const { done, value } = await filling.read(new Uint8Array(buffer));
+        if (done || !value) return null;
+        buffer = value.buffer;
+        return value;
+      },
+      cancel: () => filling.cancel(),
+    };
+  }
+  const reader = body.getReader();
+  return {
+    async next() {
+      const { done, value } = await reader.read();
+      return done ? null : value;
+    },
+    cancel: () => reader.cancel(),
+  };
+}
+
+function fillingReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStreamBYOBReader | null {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch {
+    return null;
+  }
 }
 
 /** Gives a connection up after half a minute without a byte. */
@@ -182,6 +219,7 @@ async function gitDigest(bytes: Uint8Array): Promise<string> {
 
 /** A file that will be used whole. */
 class Memory implements Sink {
+  readonly copies = false;
   loaded = 0;
   #parts: Uint8Array<ArrayBuffer>[] = [];
 

@@ -32,6 +32,7 @@ const PIECES = 3;
 const NOTE_MS = 250;
 
 export class Partial implements Sink {
+  readonly copies = true;
   readonly key: string;
   readonly name: string;
   readonly bytes: number;

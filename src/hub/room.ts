@@ -3,7 +3,7 @@ import type { ByteSource } from "../checkpoint/safetensors/source.ts";
 import type { MountedFile } from "../threads/hub.ts";
 
 /** Files are written a piece at a time, each at a multiple of this: one fills while others are on their way. */
-export const PIECE_BYTES = 8 << 20;
+export const PIECE_BYTES = 4 << 20;
 
 /** For other threads. */
 export type Whereabouts = Pick<MountedFile, "blob" | "stored" | "kept">;

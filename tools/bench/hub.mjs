@@ -10,7 +10,7 @@ import { watchMemory } from "./memory.mjs";
 
 const MiB = 2 ** 20;
 const fileBytes = 256 * MiB;
-const chunkBytes = 8 * MiB;
+const chunkBytes = 4 * MiB;
 const throttledRate = 50e6;
 const rounds = 3;
 
