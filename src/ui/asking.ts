@@ -50,9 +50,23 @@ export class SamplesByHand {
     const row = rows[(at * 37) % Math.max(1, rows.length)];
     if (!row) throw new Error("This task's samples have no rows.");
     const named = Object.fromEntries(Object.entries({ ...row, ...renamed(row, task.columns) }).map(([name, value]) => [name, told.labels?.[name]?.[Number(value)] ?? value]));
-    const fill = (role: "prompt" | "pair" | "answer") => shown(task[role] ?? columnFor(role, columns), named);
+    const fill = (role: "prompt" | "pair" | "answer" | "choices") => {
+      const template = task[role] ?? columnFor(role, columns);
+      return typeof template === "string" ? shown(template, named) : JSON.stringify(template);
+    };
     const pair = fill("pair");
-    return { task: task.id, answer: fill("answer"), question: { prompt: fill("prompt"), ...(pair === "" ? {} : { pair }) } };
+    return { task: task.id, answer: chosen(fill("answer"), fill("choices")), question: { prompt: fill("prompt"), ...(pair === "" ? {} : { pair }) } };
+  }
+}
+
+/** Of several choices the right one is told by its number. */
+function chosen(answer: string, choices: string): string {
+  try {
+    const list: unknown = JSON.parse(choices);
+    const one: unknown = Array.isArray(list) && /^\d+$/.test(answer) ? list[Number(answer)] : undefined;
+    return typeof one === "string" ? one.trim() : answer;
+  } catch {
+    return answer; // no list
   }
 }
 

@@ -15,6 +15,12 @@ export function difference(of: number, metric: string | null = "accuracy"): stri
   return `${of < 0 ? "−" : "+"}${isBounded(metric) ? Math.abs(of).toFixed(3) : Math.abs(of).toPrecision(3)}`;
 }
 
+/** What a mean over tasks is read as: as they are, where all are alike or shares; else null. */
+export function meanMetric(metrics: readonly string[]): string | null {
+  const [first] = metrics;
+  return first !== undefined && metrics.every((metric) => metric === first || (isShare(metric) && isShare(first))) ? first : null;
+}
+
 /** null: a mean over tasks of different metrics, each from −1 to 1. */
 export const isShare = (metric: string | null): boolean => metric !== null && (METRICS[metric]?.share ?? true);
 export const isBounded = (metric: string | null): boolean => metric === null || Number.isFinite(METRICS[metric]?.range[1] ?? 1);

@@ -1,7 +1,7 @@
 /** Rows of "Task by task": base, own expert, average and merge on unseen samples, and whether the merge regresses. */
 import type { ModelCard, Recipe, Report, TaskCard } from "../../index.ts";
 import { expertOf } from "../cards.ts";
-import { isBounded } from "../format.ts";
+import { isBounded, meanMetric } from "../format.ts";
 import type { Tested } from "../state/swarmRun.svelte.ts";
 
 export type Role = "base" | "own" | "average" | "merge";
@@ -59,5 +59,5 @@ export function taskRows({ tasks, models, tested, recipe, mergeId, report }: Tas
       interval: told?.interval ?? null,
     };
   }
-  return [...rows, { id: "mean", title: "", head: null, metric: metrics.size === 1 ? (tasks[0]?.metric ?? null) : null, marks: means, regression: null }];
+  return [...rows, { id: "mean", title: "", head: null, metric: meanMetric(tasks.map(({ metric }) => metric)), marks: means, regression: null }];
 }
