@@ -3,7 +3,7 @@
  * its inputs fit a budget (then each is read once), else a chunk at a time.
  */
 import { LabError, cancelled } from "../lib/error.ts";
-import type { Along, Executor, Geometry, Passes, Totals } from "./executor.ts";
+import type { Along, Executor, Geometry, Passes, Search, Totals } from "./executor.ts";
 import { type Float, type Formula, type Plan, planOf, type RankedMask, type Truth } from "./expression.ts";
 import type { Tally } from "./sparsify/cuts.ts";
 import { rowDivergence } from "./sparsify/divergence.ts";
@@ -199,7 +199,13 @@ class CpuPasses implements Passes {
     });
   }
 
-  async place(of: Float, sought: number, { from: first, wanted }: { readonly from: number; readonly wanted: number }): Promise<number> {
+  async places(searches: readonly Search[]): Promise<number[]> {
+    const places: number[] = [];
+    for (const search of searches) places.push(await this.#place(search));
+    return places;
+  }
+
+  async #place({ of, bits: sought, from: first, wanted }: Search): Promise<number> {
     let left = wanted;
     let place = this.length;
     await this.#eachBlock(of, (bits, from, length) => {

@@ -7,14 +7,14 @@ import philoxCode from "../lib/philox.wgsl?raw";
 import type { Gpu } from "../gpu/device.ts";
 import { bind, dispatchFolded } from "../gpu/dispatch.ts";
 import { readWhole, Staging } from "../gpu/readback.ts";
-import type { Along, Executor, Geometry, Passes, Totals } from "./executor.ts";
+import type { Along, Executor, Geometry, Passes, Search, Totals } from "./executor.ts";
 import { differ, type Float, type Formula, not, number, type Plan, planOf, type RankedMask, type Truth } from "./expression.ts";
 import { bracketOf, targetIn } from "./sparsify/bracket.ts";
 import type { Guess, Tally } from "./sparsify/cuts.ts";
 import { rowDivergence } from "./sparsify/divergence.ts";
 import type { Half, Target } from "./sparsify/select.ts";
 import type { TensorSource, TensorWriter } from "./types.ts";
-import { bracketKernel, COLUMN_SLICES, columnKernel, PARAMETERS, passKernel, rowKernel, SAMPLE_TILES, tallyKernel, TILE, wordCounts } from "./wgsl/formula.ts";
+import { bracketKernel, COLUMN_SLICES, columnKernel, PARAMETERS, passKernel, rowKernel, SAMPLED_OF, tallyKernel, TILE, wordCounts } from "./wgsl/formula.ts";
 import rankCode from "./wgsl/rank.wgsl?raw";
 
 /** Of a chunk of one input. */
@@ -333,7 +333,7 @@ export class GpuPasses implements Passes {
       const pipeline = this.#executor.pipeline("sampled", laid.plan, () => tallyKernel(laid.plan, false, "sampled"));
       const counted = this.#buffer("bins", 4 * BINS);
       for await (const { from, to } of this.#chunks(laid.plan, this.length)) {
-        const tiles = Math.ceil((to - from) / TILE / SAMPLE_TILES);
+        const tiles = Math.ceil((to - from) / SAMPLED_OF);
         this.#dispatch(pipeline, { begin: from, end: to, first: from, tiles }, [laid.words, counted, null, null], tiles);
       }
       found.push(new Uint32Array(await readWhole(this.#gpu, counted)));
@@ -342,32 +342,44 @@ export class GpuPasses implements Passes {
     return found;
   }
 
-  /** Counted tile by tile; only in the one where the count is reached are elements looked at. */
-  async place(of: Float, bits: number, { from: first, wanted }: { readonly from: number; readonly wanted: number }): Promise<number> {
-    let left = wanted;
-    const value = new Float32Array(Int32Array.of(bits).buffer)[0] as number;
-    const [count, keys] = [this.#lay({ counts: [not(differ(of, number(value)))] }), this.#lay({ store: of })];
-    let place = this.length;
+  /** Counted tile by tile, all in one pass; only in the tile where a count is reached are elements looked at. */
+  async places(searches: readonly Search[]): Promise<number[]> {
+    const left = searches.map(({ wanted }) => wanted);
+    const places = searches.map(() => this.length);
+    const begins = Math.min(...searches.map(({ from }) => from));
+    const equal = searches.map(({ of, bits }) => not(differ(of, number(new Float32Array(Int32Array.of(bits).buffer)[0] as number))));
+    const count = this.#lay({ counts: equal });
     for await (const { from, to } of this.#chunks(count.plan, this.#flatChunk)) {
-      const begin = Math.max(from, first); // a multiple of four: searches begin where blocks do
+      const begin = Math.max(from, begins); // a multiple of four: searches begin where blocks do
       if (begin >= to) continue;
       const tiles = Math.ceil((to - begin) / TILE);
-      const partials = this.#buffer("partials", 4 * tiles);
+      const partials = this.#buffer("partials", 4 * tiles * searches.length);
       this.#dispatch(this.#executor.pipeline("pass", count.plan, () => passKernel(count.plan)), { begin, end: to, first: from, tiles }, [count.words, null, partials, null], tiles);
-      const equal = new Uint32Array(await readWhole(this.#gpu, partials, 4 * tiles));
+      const counted = new Uint32Array(await readWhole(this.#gpu, partials, 4 * tiles * searches.length));
       this.#release(partials);
-      const tile = equal.findIndex((here) => here >= left || ((left -= here), false));
-      if (tile < 0) continue;
-      const [start, end] = [begin + tile * TILE, Math.min(to, begin + (tile + 1) * TILE)];
-      const out = this.#buffer("keys", 4 * (end - start + SLACK));
-      this.#dispatch(this.#executor.pipeline("pass", keys.plan, () => passKernel(keys.plan)), { begin: start, end, first: from, tiles: 1 }, [keys.words, out, null, null], 1);
-      const found = new Int32Array(await readWhole(this.#gpu, out, 4 * (end - start)));
-      this.#release(out);
-      place = start + found.findIndex((one) => one === (bits | 0) && --left === 0) + 1;
-      break;
+      for (const [i, search] of searches.entries()) {
+        for (let tile = 0; tile < tiles && (left[i] as number) > 0; tile++) {
+          const start = begin + tile * TILE;
+          const here = start + TILE > search.from ? (counted[tile * searches.length + i] as number) : 0;
+          const wanted = left[i] as number;
+          left[i] = Math.max(0, wanted - here);
+          if (here >= wanted) places[i] = await this.#placeIn(search, { first: from, begin: start, end: Math.min(to, start + TILE) }, wanted);
+        }
+      }
+      if (left.every((some) => some === 0)) break;
     }
-    this.#release(count.words, keys.words);
-    return place;
+    this.#release(count.words);
+    return places;
+  }
+
+  async #placeIn({ of, bits }: Search, { first, begin, end }: { first: number; begin: number; end: number }, wanted: number): Promise<number> {
+    const { plan, words } = this.#lay({ store: of });
+    const out = this.#buffer("keys", 4 * (end - begin + SLACK));
+    this.#dispatch(this.#executor.pipeline("pass", plan, () => passKernel(plan)), { begin, end, first, tiles: 1 }, [words, out, null, null], 1);
+    const keys = new Int32Array(await readWhole(this.#gpu, out, 4 * (end - begin)));
+    this.#release(out, words);
+    let left = wanted;
+    return begin + keys.findIndex((key) => key === (bits | 0) && --left === 0) + 1;
   }
 
   /** On the CPU: exponentials differ from device to device, and near equals this is nothing but their last bits. */

@@ -25,6 +25,14 @@ export interface Totals {
 /** Along which vectors run: rows along the last dimension, columns along the first. */
 export type Along = "rows" | "columns";
 
+/** For the first `wanted` elements with these bits, from element `from` on. */
+export interface Search {
+  readonly of: Float;
+  readonly bits: number;
+  readonly from: number;
+  readonly wanted: number;
+}
+
 /** What a method may ask of one tensor; each call reads the inputs once, in chunks, and gives the same bits whatever the chunk. */
 export interface Passes {
   readonly length: number;
@@ -39,8 +47,8 @@ export interface Passes {
    * for a selection that must be counted after all. Of expressions that are never negative.
    */
   guessed?(selections: readonly Guess[]): Promise<readonly (readonly Target[] | null)[]>;
-  /** Index behind the first `wanted` elements with these bits, from element `from` on. */
-  place(of: Float, bits: number, search: { readonly from: number; readonly wanted: number }): Promise<number>;
+  /** Of each search the index behind the last element that it wants. */
+  places(searches: readonly Search[]): Promise<readonly number[]>;
   /** KL divergence a row between softmax(p) and softmax(q). `round`: what each step of it is rounded to. */
   divergence(p: Float, q: Float, round: (value: number) => number): Promise<Float32Array>;
   /** Writes `formula.store`, in order, and gives the totals of the same pass. */

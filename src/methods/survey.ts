@@ -117,7 +117,7 @@ async function modelCuts(first: TensorJob, jobs: readonly TensorJob[], each: (us
       const here = counts[i] as number;
       target.above += sums[cut.length + i] as number;
       if (here === 0 || target.left === 0) continue;
-      target.below.set(job.name, here <= target.left ? ALL : await passes.place(abs(deltaOf(target.position)), target.threshold, { from: 0, wanted: target.left }));
+      target.below.set(job.name, here <= target.left ? ALL : ((await passes.places([{ of: abs(deltaOf(target.position)), bits: target.threshold, from: 0, wanted: target.left }]))[0] as number));
       target.left -= Math.min(here, target.left);
     }
   });

@@ -4,11 +4,11 @@ import { arithmetic } from "../../src/methods/arithmetic.ts";
 import { settle } from "../../src/methods/check.ts";
 import { CpuExecutor } from "../../src/methods/executor.cpu.ts";
 import { GpuExecutor, type GpuPasses } from "../../src/methods/executor.gpu.ts";
-import { abs, type Float } from "../../src/methods/expression.ts";
+import type { Float } from "../../src/methods/expression.ts";
 import type { MethodName } from "../../src/methods/fields.ts";
 import { mergeTensor, tensorOf } from "../../src/methods/merge.ts";
 import { modelsOf } from "../../src/methods/method.ts";
-import { RadixSelect } from "../../src/methods/sparsify/select.ts";
+import { cutsOf } from "../../src/methods/sparsify/cuts.ts";
 import { methods } from "../../src/methods/table.ts";
 import type { TensorJob, TensorSource } from "../../src/methods/types.ts";
 import { bandwidthRow, type BenchRow, copier, interleaved } from "./kernels.ts";
@@ -69,19 +69,23 @@ async function onGpu(gpu: Gpu, source: (job: TensorJob) => TensorSource): Promis
     const job = jobOf(method, own);
     const passes: GpuPasses = await executor.open({ name: job.name, shape: SHAPE, inputs: job.inputs.length }, source(job), {});
     const read = 4 * ELEMENTS * job.inputs.length;
+    const { tensor } = tensorOf(job, settle(job), passes, []);
+    const store: Float = await methods[method](tensor);
+    const merge = () => passes.keep(store, out);
+    const bytes = read + 4 * ELEMENTS;
     if (method === "ties") {
-      // As the method runs it: both halves of three selections, each over a task vector (two inputs).
-      const { models: own } = modelsOf(job, settle(job), arithmetic("float32"));
-      const select = async () => {
-        const running = own.map(({ delta }) => ({ of: abs(delta), select: new RadixSelect([ELEMENTS / 5]), signed: false }));
-        await passes.tally(running, "high");
-        for (const { select } of running) select.narrow();
-        await passes.tally(running, "low");
-      };
-      await measure("ties: selecting 20 % of three task vectors", 2 * MODELS * 2 * 4 * ELEMENTS, goal, select);
+      // As the method runs it, after a look at one element in thirty-two: one pass over all inputs for three cuts, one to place equal elements.
+      const selecting = 2 * read;
+      const select = () => cutsOf(passes, modelsOf(job, settle(job), arithmetic("float32")).models.map(({ delta }) => ({ of: delta, keep: [ELEMENTS / 5] })));
+      await measure("ties: selecting 20 % of three task vectors", selecting, null, select);
+      await measure("ties: masks, merge and write", bytes, null, merge);
+      await measure("ties: all its kernels", selecting + bytes, goal, async () => {
+        await select();
+        await merge();
+      });
+    } else {
+      await measure(`${method}: merge and write`, bytes, goal, merge);
     }
-    const store: Float = await methods[method](tensorOf(job, settle(job), passes, []).tensor);
-    await measure(`${method}: masks, merge and write`, read + 4 * ELEMENTS, goal, () => passes.keep(store, out));
     passes.close();
   }
   gpu.free(out);

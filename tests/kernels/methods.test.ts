@@ -9,7 +9,7 @@ import { settle } from "../../src/methods/check.ts";
 import { modelsOf } from "../../src/methods/method.ts";
 import { cutsOf } from "../../src/methods/sparsify/cuts.ts";
 import type { Dtype, Merged, TensorJob } from "../../src/methods/types.ts";
-import { TILE } from "../../src/methods/wgsl/formula.ts";
+import { SAMPLED_OF, TILE } from "../../src/methods/wgsl/formula.ts";
 import { cases, inputsOf, jobOf, sourceOf } from "../fixtures/methods/jobs.ts";
 import { theGpu } from "./gpu.ts";
 
@@ -99,7 +99,7 @@ describe("selections guessed from a sample", () => {
   test.each(["float32", "bfloat16"] as const)("%s: the cuts are those of a count, also where the sample misleads", async (dtype) => {
     const gpu = new GpuExecutor(await theGpu());
     const plain = inputsOf(ties, length, dtype);
-    const misleading = [plain[0]!, ...plain.slice(1).map((values) => values.map((value, i) => (i % (4 * TILE) < 256 ? plain[0]![i]! : value)))];
+    const misleading = [plain[0]!, ...plain.slice(1).map((values) => values.map((value, i) => (i % SAMPLED_OF < 256 ? plain[0]![i]! : value)))];
     for (const inputs of [plain, misleading]) {
       const job = jobOf(ties, [length], dtype);
       const { models } = modelsOf(job, settle(job), arithmetic(dtype));

@@ -5,7 +5,7 @@
 import type { Target } from "./select.ts";
 
 /** Standard deviations of a sample's count that a bracket leaves on either side. */
-const DEVIATIONS = 8;
+const DEVIATIONS = 6;
 /** Bins of a bracket at most: 4 MiB. */
 const MOST_BINS = 2 ** 20;
 const HIGH_BINS = 65536;

@@ -20,16 +20,14 @@ export async function cutsOf(passes: Passes, selections: readonly Selection[]): 
   const guessed = (await passes.guessed?.(wanted)) ?? [];
   const running = wanted.map(({ of, keep, halves }) => ({ of, select: new RadixSelect(keep, { halves }), signed: false }));
   await tallyBoth(passes, running.filter((_, i) => !guessed[i]));
-  const all: Cut[][] = [];
-  for (const [i, { of, select }] of running.entries()) {
-    const cuts: Cut[] = [];
-    for (const { count, threshold, wanted: left, equal } of guessed[i] ?? select.finish()) {
-      if (count === 0) cuts.push(NOTHING);
-      else cuts.push({ threshold, below: left >= equal ? ALL : await passes.place(of, threshold, select.before(threshold, left)) });
-    }
-    all.push(cuts);
-  }
-  return all;
+  const found = running.map(({ of, select }, i) => (guessed[i] ?? select.finish()).map((target) => ({ ...target, of, before: select.before(target.threshold, target.wanted) })));
+  const torn = found.flat().filter(({ count, wanted: left, equal }) => count > 0 && left < equal);
+  const places = torn.length > 0 ? await passes.places(torn.map(({ of, threshold, before }) => ({ of, bits: threshold, ...before }))) : [];
+  return found.map((targets) => targets.map((target): Cut => {
+    if (target.count === 0) return NOTHING;
+    const at = torn.indexOf(target);
+    return { threshold: target.threshold, below: at < 0 ? ALL : (places[at] as number) };
+  }));
 }
 
 /** bfloat16 numbers: the lower half of their bits is 0. */

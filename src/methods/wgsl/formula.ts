@@ -161,16 +161,20 @@ function eachFour(inside: string): string {
   }`;
 }
 
-/** A pass over all elements: a tile a workgroup, and of each one partial sum and count, added in a fixed tree. */
+/** Sums that are added up together: a barrier costs as much as hundreds of additions, and their lanes must fit a workgroup's memory. */
+const SUMS_AT_ONCE = 16;
+
+/** A pass over all elements: a tile a workgroup, and of each one partial sum and count, sums added in a fixed tree. */
 export function passKernel(plan: Plan): string {
   const { head, once, lines, store, sums, counts } = textOf(plan, true);
   const totals = sums.length + counts.length;
   const each = (sum: (i: number) => string, count: (i: number) => string) => [...sums.map((_, i) => sum(i)), ...counts.map((_, i) => count(i))].join("\n");
+  const groups = Array.from({ length: Math.ceil(sums.length / SUMS_AT_ONCE) }, (_, g) => sums.map((_, i) => i).slice(g * SUMS_AT_ONCE, (g + 1) * SUMS_AT_ONCE));
   return `${head}
 ${plan.formula.store ? "@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;" : ""}
-${totals ? `@group(0) @binding(4) var<storage, read_write> partials: array<u32>;
-var<workgroup> lanes: array<f32, 64>;
-var<workgroup> tallies: array<u32, 64>;` : ""}
+${totals ? "@group(0) @binding(4) var<storage, read_write> partials: array<u32>;" : ""}
+${sums.length ? `var<workgroup> lanes: array<f32, ${64 * Math.min(sums.length, SUMS_AT_ONCE)}>;` : ""}
+${counts.length ? `var<workgroup> tallies: array<atomic<u32>, ${counts.length}>;` : ""}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let tile = wid.x + wid.y * 65535u;
@@ -184,22 +188,22 @@ ${each((i) => `        s${i} += ${sums[i]};`, (i) => `        c${i} += ${counts[
         let real = e < vec4<u32>(p.end);
 ${each((i) => `        s${i} += select(vec4<f32>(), ${sums[i]}, real);`, (i) => `        c${i} += select(vec4<u32>(), ${counts[i]}, real);`)}
       }` : ""}`)}
-${each(
-    (i) => `  lanes[lane] = (s${i}.x + s${i}.y) + (s${i}.z + s${i}.w);
+${counts.map((_, i) => `  if (any(c${i} > vec4<u32>())) { atomicAdd(&tallies[${i}], (c${i}.x + c${i}.y) + (c${i}.z + c${i}.w)); }`).join("\n")}
+${groups.map((group) => `${group.map((i, at) => `  lanes[${64 * at}u + lane] = (s${i}.x + s${i}.y) + (s${i}.z + s${i}.w);`).join("\n")}
   for (var half = 32u; half > 0u; half >>= 1u) {
     workgroupBarrier();
-    if (lane < half) { lanes[lane] += lanes[lane + half]; }
+    if (lane < half) {
+${group.map((_, at) => `      lanes[${64 * at}u + lane] += lanes[${64 * at}u + lane + half];`).join("\n")}
+    }
   }
-  if (lane == 0u && tile < p.tiles) { partials[${totals}u * tile + ${i}u] = bitcast<u32>(lanes[0]); }
-  workgroupBarrier();`,
-    (i) => `  tallies[lane] = (c${i}.x + c${i}.y) + (c${i}.z + c${i}.w);
-  for (var half = 32u; half > 0u; half >>= 1u) {
-    workgroupBarrier();
-    if (lane < half) { tallies[lane] += tallies[lane + half]; }
+  if (lane == 0u && tile < p.tiles) {
+${group.map((i, at) => `    partials[${totals}u * tile + ${i}u] = bitcast<u32>(lanes[${64 * at}]);`).join("\n")}
   }
-  if (lane == 0u && tile < p.tiles) { partials[${totals}u * tile + ${sums.length + i}u] = tallies[0]; }
-  workgroupBarrier();`,
-  )}
+  workgroupBarrier();`).join("\n")}
+${counts.length ? `  workgroupBarrier();
+  if (lane == 0u && tile < p.tiles) {
+${counts.map((_, i) => `    partials[${totals}u * tile + ${sums.length + i}u] = atomicLoad(&tallies[${i}]);`).join("\n")}
+  }` : ""}
 }
 `;
 }
@@ -264,11 +268,11 @@ ${sums.map((_, i) => `    out[(${i}u * p.tiles + group) * p.slice + columns[i]] 
 `;
 }
 
-/** Of so many tiles one is looked at, and of that the first 256 elements. */
-export const SAMPLE_TILES = 4;
+/** Of a tile and what follows it so many elements are looked at by one workgroup, the first 256. */
+export const SAMPLED_OF = 8192;
 
 function firstFours(inside: string): string {
-  return `let e = p.begin + ${TILE * SAMPLE_TILES}u * tile + 4u * lane + vec4<u32>(0u, 1u, 2u, 3u);
+  return `let e = p.begin + ${SAMPLED_OF}u * tile + 4u * lane + vec4<u32>(0u, 1u, 2u, 3u);
   if (tile < p.tiles && e.x < p.end) {
       ${inside}
   }`;
