@@ -334,7 +334,7 @@ export const s = {
     file: "file", size: "size", all: "All", delete: "Delete", clear: "Delete all",
     deleteOne: (name: string) => `Delete ${name}`,
     deleted: (name: string) => `${name} is deleted.`,
-    inUse: (name: string) => `${name} is being downloaded in another tab; try again when that is done.`,
+    inUse: (name: string) => `${name} is in use just now, in another tab say; try again when that is done.`,
     cleared: "All files are deleted. The next run loads its models again.",
     empty: "No models are kept yet: the first run loads them.",
     states: { partial: "cut; goes on where it stopped", memory: "in memory only" } as Readonly<Record<string, string>>,
