@@ -5,7 +5,7 @@
 import type * as ort from "onnxruntime-web/webgpu";
 import type { LogitsProcessorList as List, PreTrainedModel, Tensor as LibraryTensor } from "@huggingface/transformers";
 import { LabError } from "../../lib/error.ts";
-import type { Feeds, RuntimeSession } from "../runtime.ts";
+import { type Feeds, idTensor, type RuntimeSession } from "../runtime.ts";
 import { macrotask } from "../yielding.ts";
 import type { Library } from "./library.ts";
 import { padded, type TextFiles, Tokens } from "./tokens.ts";
@@ -39,6 +39,8 @@ export interface Likelihoods {
 
 /** Logits of one call stay below this: rows × tokens × vocabulary. */
 const LOGITS_BYTES = 128 * 2 ** 20;
+/** A shorter beginning is not worth a run of its own. */
+const FEWEST_SHARED = 4;
 
 /** By `model_type`, for configurations that name no architecture. */
 const CLASSES: Readonly<Record<string, string>> = {
@@ -90,62 +92,134 @@ export class Speaker {
     return { texts, margins: watch.least, finite: watch.finite };
   }
 
-  /** Rows go through together as far as their logits fit; in order of length, so that little is padding. */
+  /** A prompt is read once for all texts put behind it. Rows go through together as far as their logits fit; in order of length, so that little is padding. */
   async likelihoods(voices: Voices, pairs: readonly { prompt: string; text: string }[], batch: number): Promise<Likelihoods> {
-    const rows = pairs.map(({ prompt, text }, index) => ({ index, ...this.#row(voices, prompt, text) }));
-    const sums = new Array<number>(rows.length).fill(0);
-    const counts = rows.map(({ said }) => said);
+    const sums = new Array<number>(pairs.length).fill(0);
+    const tokens = new Array<number>(pairs.length).fill(0);
     let finite = true;
-    const waiting = [...rows].sort((a, b) => a.ids.length - b.ids.length || a.index - b.index);
+    const waiting = this.#asked(voices, pairs).sort((a, b) => Number(a.read) - Number(b.read) || lengthOf(a) - lengthOf(b) || a.first - b.first);
     while (waiting.length > 0) {
       const some = waiting.splice(0, this.#fitting(waiting, batch));
+      const rows = some.flatMap((asked) => asked.rows);
       const logits = await this.#logits(voices, some);
-      some.forEach((row, r) => {
+      rows.forEach((row, r) => {
         const sum = sumOf(logits, r, row);
         finite &&= Number.isFinite(sum);
         sums[row.index] = sum;
+        tokens[row.index] = row.said;
       });
       await macrotask();
     }
-    return { sums, tokens: counts, finite };
+    return { sums, tokens, finite };
   }
 
-  /** How many of the first rows go together; never 1 where 2 would do, for bits differ between one row and several. */
-  #fitting(rows: readonly Row[], batch: number): number {
-    let fits = 1;
-    while (fits < Math.min(batch, rows.length) && (fits + 1) * (rows[fits] as Row).ids.length * this.vocabulary * 4 <= LOGITS_BYTES) fits++;
-    return rows.length - fits === 1 && fits > 2 ? fits - 1 : fits;
-  }
-
-  #row(voices: Voices, prompt: string, text: string): Omit<Row, "index"> {
-    const { tokens } = this;
-    if (voices.encoder) {
-      const target = tokens.encode(text).ids;
-      const start = Number(this.#files.generationConfig?.["decoder_start_token_id"] ?? this.#files.config["decoder_start_token_id"] ?? tokens.padId);
-      return { asked: tokens.encode(prompt).ids.slice(-tokens.longest), ids: [start, ...target], said: target.length };
+  /** How many of the first go together. */
+  #fitting(all: readonly Asked[], batch: number): number {
+    let [fits, count] = [0, 0];
+    for (const { asked, rows, read } of all) {
+      const length = Math.max(...rows.map(({ ids }) => ids.length));
+      const logits = 4 * this.vocabulary * Math.max((count + rows.length) * length, read ? (fits + 1) * asked.length : 0);
+      if (fits > 0 && (read !== all[0]?.read || count + rows.length > batch || logits > LOGITS_BYTES)) break;
+      fits += 1;
+      count += rows.length;
     }
+    return fits;
+  }
+
+  /** Neighbours with one prompt stand together. */
+  #asked(voices: Voices, pairs: readonly { prompt: string; text: string }[]): Asked[] {
+    const groups: { prompt: string; first: number; texts: string[] }[] = [];
+    pairs.forEach(({ prompt, text }, index) => {
+      const last = groups.at(-1);
+      if (last?.prompt === prompt) last.texts.push(text);
+      else groups.push({ prompt, first: index, texts: [text] });
+    });
+    return groups.map(({ prompt, first, texts }) => (voices.encoder ? this.#answered(prompt, first, texts) : this.#continued(voices, prompt, first, texts)));
+  }
+
+  #answered(prompt: string, first: number, texts: readonly string[]): Asked {
+    const { tokens } = this;
+    const start = Number(this.#files.generationConfig?.["decoder_start_token_id"] ?? this.#files.config["decoder_start_token_id"] ?? tokens.padId);
+    const rows = texts.map((text, i) => {
+      const target = tokens.encode(text).ids;
+      return { index: first + i, ids: [start, ...target], said: target.length };
+    });
+    return { first, asked: tokens.encode(prompt).ids.slice(-tokens.longest), rows, read: false };
+  }
+
+  #continued(voices: Voices, prompt: string, first: number, texts: readonly string[]): Asked {
+    const { tokens } = this;
     // Blanks belong to the text that follows, as lm-evaluation-harness has it.
     const bare = prompt.trimEnd();
-    const whole = tokens.begin(prompt + text);
-    const said = Math.max(1, whole.length - (bare === "" ? 0 : tokens.begin(bare).length));
-    return { asked: [], ids: whole.slice(-tokens.longest), said: Math.min(said, whole.length - 1, tokens.longest - 1) };
+    const behind = bare === "" ? 0 : tokens.begin(bare).length;
+    const rows = texts.map((text, i) => {
+      const whole = tokens.begin(prompt + text);
+      return { index: first + i, ids: whole.slice(-tokens.longest), said: Math.min(Math.max(1, whole.length - behind), whole.length - 1, tokens.longest - 1) };
+    });
+    // The last token of what is shared is read with each text: what follows it is told there.
+    const shared = common(rows.map(({ ids, said }) => ids.slice(0, ids.length - said - 1)));
+    if (rows.length === 1 || shared < FEWEST_SHARED || !voices.decoder.session.inputNames.includes("position_ids")) return { first, asked: [], rows, read: false };
+    return { first, asked: (rows[0] as Row).ids.slice(0, shared), rows: rows.map((row) => ({ ...row, ids: row.ids.slice(shared) })), read: true };
   }
 
-  async #logits(voices: Voices, rows: readonly Row[]): Promise<Logits> {
-    const { tokens } = this;
-    const twice = rows.length === 1 ? [...rows, ...rows] : rows;
-    const own = padded(twice.map(({ ids }) => ids), tokens.padId, "right");
-    const dims = [twice.length, own.length];
-    const model = this.#model(voices, ["logits"]);
-    let feeds: Record<string, LibraryTensor>;
-    if (voices.encoder) {
-      const asked = padded(twice.map((row) => row.asked), tokens.padId, "right");
-      const shape = [twice.length, asked.length];
-      feeds = { input_ids: this.#tensor(asked.ids, shape), attention_mask: this.#tensor(asked.mask, shape), decoder_input_ids: this.#tensor(own.ids, dims) };
-    } else feeds = { input_ids: this.#tensor(own.ids, dims), attention_mask: this.#tensor(own.mask, dims) };
-    const { logits } = (await model.forward(feeds)) as { logits: LibraryTensor };
-    const [, length = 0, vocabulary = 0] = logits.dims as number[];
-    return { values: logits.to("float32").data as Float32Array, length, vocabulary };
+  async #logits(voices: Voices, groups: readonly Asked[]): Promise<Logits> {
+    const rows = groups.flatMap((group) => group.rows);
+    const owner = groups.flatMap((group, g) => group.rows.map(() => g));
+    // Bits differ between one row and several.
+    if (rows.length === 1) [rows[1], owner[1]] = [rows[0] as Row, 0];
+    const { ids, mask, length } = padded(rows.map((row) => row.ids), this.tokens.padId, "right");
+    const dims = [rows.length, length];
+    const own = { ids: this.#tensor(ids, dims), mask };
+    const feeds = voices.encoder ? await this.#behindEncoder(voices, groups, owner, own.ids) : groups[0]?.read ? await this.#behindPrompts(voices, groups, owner, own) : { input_ids: own.ids, attention_mask: this.#tensor(mask, dims) };
+    const { logits } = (await this.#model(voices, ["logits"]).forward(feeds)) as { logits: LibraryTensor };
+    const [, told = 0, vocabulary = 0] = logits.dims as number[];
+    return { values: logits.to("float32").data as Float32Array, length: told, vocabulary };
+  }
+
+  async #behindEncoder(voices: Voices, groups: readonly Asked[], owner: readonly number[], own: LibraryTensor): Promise<object> {
+    const { ids, mask, shape } = this.#prompts(groups, "right");
+    // Prompts are encoded once; every answer's decoder looks at its own.
+    const encoder = thin(voices.encoder as Voice, this.#name);
+    const feeds = { input_ids: idTensor(ids, shape), ...(encoder.inputNames.includes("attention_mask") ? { attention_mask: idTensor(mask, shape) } : {}) };
+    const { last_hidden_state } = await encoder.run(feeds);
+    if (!last_hidden_state) throw new LabError("run-failed", `The encoder of ${this.#name} gives no last_hidden_state.`);
+    return {
+      encoder_outputs: await this.#repeated(last_hidden_state as unknown as LibraryTensor, owner), decoder_input_ids: own,
+      attention_mask: this.#tensor(repeat(mask, shape[1] as number, owner), [owner.length, shape[1] as number]),
+    };
+  }
+
+  /** Prompts are read into a cache, left of which they are padded; every text goes on from its prompt's. */
+  async #behindPrompts(voices: Voices, groups: readonly Asked[], owner: readonly number[], own: { ids: LibraryTensor; mask: BigInt64Array }): Promise<object> {
+    const { ids, mask, shape } = this.#prompts(groups, "left");
+    const [, before = 0] = shape;
+    const outputs = (await this.#model(voices).forward({ input_ids: this.#tensor(ids, shape), attention_mask: this.#tensor(mask, shape), num_logits_to_keep: this.#tensor(BigInt64Array.of(1n), []) })) as Record<string, LibraryTensor>;
+    const past: Record<string, LibraryTensor> = {};
+    for (const [name, tensor] of Object.entries(outputs)) if (name.startsWith("present")) past[name.replace("present", "past_key_values")] = await this.#repeated(tensor, owner);
+    const length = own.mask.length / owner.length;
+    const whole = new BigInt64Array(owner.length * (before + length));
+    owner.forEach((group, r) => {
+      whole.set(mask.subarray(group * before, (group + 1) * before), r * (before + length));
+      whole.set(own.mask.subarray(r * length, (r + 1) * length), r * (before + length) + before);
+    });
+    return { input_ids: own.ids, attention_mask: this.#tensor(whole, [owner.length, before + length]), past_key_values: past };
+  }
+
+  /** Prompts of groups, a row each. */
+  #prompts(groups: readonly Asked[], side: "left" | "right") {
+    const asked = groups.map((group) => group.asked);
+    const { ids, mask, length } = padded(asked.length === 1 ? [...asked, ...asked] : asked, this.tokens.padId, side);
+    const shape = [ids.length / length, length];
+    return { ids, mask, shape };
+  }
+
+  /** Row `owner[r]` of a tensor as its row r. */
+  async #repeated(tensor: LibraryTensor, owner: readonly number[]): Promise<LibraryTensor> {
+    const { dims, type, location } = tensor;
+    const held = tensor as unknown as { ort_tensor?: ort.Tensor; getData(): Promise<unknown> };
+    const data = (location === "cpu" ? tensor.data : await (held.ort_tensor ?? held).getData()) as Float32Array;
+    if (location !== "cpu") tensor.dispose();
+    return new this.#library.Tensor(type, repeat(data, data.length / (dims[0] as number), owner), [owner.length, ...dims.slice(1)]);
   }
 
   #tensor(values: BigInt64Array, dims: readonly number[]): LibraryTensor {
@@ -162,11 +236,19 @@ export class Speaker {
   }
 }
 
+/** Texts behind one prompt. */
+interface Asked {
+  /** Place of the first among all pairs. */
+  readonly first: number;
+  /** Tokens of the prompt that go through once for all rows: an encoder's, or (`read`) those a decoder reads into its cache. */
+  readonly asked: readonly number[];
+  readonly rows: readonly Row[];
+  readonly read: boolean;
+}
+
 interface Row {
   readonly index: number;
-  /** Tokens an encoder reads. */
-  readonly asked: readonly number[];
-  /** Tokens a decoder reads. */
+  /** Tokens a decoder reads for this row. */
   readonly ids: readonly number[];
   /** How many of the last tokens are the text's. */
   readonly said: number;
@@ -176,6 +258,21 @@ interface Logits {
   readonly values: Float32Array;
   readonly length: number;
   readonly vocabulary: number;
+}
+
+const lengthOf = ({ asked, rows }: Asked): number => asked.length + Math.max(...rows.map(({ ids }) => ids.length));
+
+/** How many first tokens all rows have in common. */
+function common(rows: readonly (readonly number[])[]): number {
+  const [first = [], ...others] = rows;
+  const end = first.findIndex((id, i) => others.some((row) => row[i] !== id));
+  return end === -1 ? first.length : end;
+}
+
+function repeat<A extends Float32Array | BigInt64Array>(values: A, each: number, owner: readonly number[]): A {
+  const out = new (values.constructor as new (length: number) => A)(owner.length * each);
+  owner.forEach((from, r) => (out as { set(values: unknown, at: number): void }).set(values.subarray(from * each, (from + 1) * each), r * each));
+  return out;
 }
 
 /** Σ log p(token): each is told at the place before it, behind an encoder too, where a start token stands in front. */

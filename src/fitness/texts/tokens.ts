@@ -17,6 +17,9 @@ export interface Encoded {
   readonly types: readonly number[] | null;
 }
 
+/** About 32 MB. */
+const KEPT_TOKENS = 4e6;
+
 export class Tokens {
   readonly padId: number;
   /** Tokens that end a text. */
@@ -24,6 +27,9 @@ export class Tokens {
   /** Tokens a row may have at most. */
   readonly longest: number;
   readonly #tokenizer: PreTrainedTokenizer;
+  /** Texts are asked for again with every candidate. */
+  readonly #known = new Map<string, Encoded>();
+  #room = KEPT_TOKENS;
 
   constructor(loaded: Library, files: TextFiles, model: string) {
     const name = String(files.tokenizerConfig["tokenizer_class"] ?? "PreTrainedTokenizer").replace(/Fast$/, "");
@@ -44,8 +50,18 @@ export class Tokens {
 
   /** With the special tokens its model was trained with. */
   encode(text: string, pair?: string): Encoded {
+    const key = JSON.stringify([text, pair]);
+    const known = this.#known.get(key);
+    if (known) return known;
     const { input_ids, token_type_ids } = this.#tokenizer(text, { ...(pair === undefined ? {} : { text_pair: pair }), return_tensor: false }) as unknown as { input_ids: number[]; token_type_ids?: number[] };
-    return { ids: input_ids, types: token_type_ids ?? null };
+    const encoded = { ids: input_ids, types: token_type_ids ?? null };
+    this.#room -= input_ids.length;
+    if (this.#room < 0) {
+      this.#known.clear();
+      this.#room = KEPT_TOKENS - input_ids.length;
+    }
+    this.#known.set(key, encoded);
+    return encoded;
   }
 
   /** As `encode`, without a token at the end that would end the text: more is to follow. */
