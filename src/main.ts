@@ -17,5 +17,5 @@ const recordings = Object.fromEntries(recorded.map((family) => [family, new URL(
 const target = document.getElementById("app");
 if (target) {
   const app = mountApp(target, { lab: createLab(), presets, recordings });
-  void registerServiceWorker({ busy: () => app.busy });
+  void registerServiceWorker({ busy: () => app.busy, gpu: () => app.device?.runtime === "webgpu" });
 }

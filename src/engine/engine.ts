@@ -206,12 +206,13 @@ export class MergeEngine implements MergeService {
     this.#ready = null;
     this.#finished = null;
     this.#emit({ type: "phase", phase: "load" });
+    this.#equipment.runtime.warmUp().catch(() => undefined); // while models are read; the first real session says what is wrong
     const loaded = await load(asked, this.#hub, this.#emit, (report) => Comlink.proxy(report) as HubProgress);
     const { recipe } = loaded;
     this.#emit({ type: "phase", phase: "compile" });
     const bench = new Workbench(loaded, this.#hub, this.#options, this.#emit);
     await bench.setUp(this.#equipment);
-    const gram = await bench.persist(() => bench.basis.gram());
+    const gram = await bench.persist(() => bench.gram());
     const plane = planeOf({ columns: bench.columns, experts: recipe.experts.map((_, i) => i + 1), gram }, null);
     const prepared: Prepared = {
       device: bench.equipment.info,

@@ -3,6 +3,7 @@
  * A lost device is replaced here: weights come again from the hub (its cache), nothing else is lost.
  */
 import type { Feeds } from "../fitness/runtime.ts";
+import { library } from "../fitness/texts/library.ts";
 import { cpuTensor, gpuTensor, runtimeMeter } from "../fitness/runtime.ts";
 import type { SampleScores } from "../fitness/types.ts";
 import { LabError, isLabError } from "../lib/error.ts";
@@ -19,7 +20,7 @@ import type { EngineOptions } from "../threads/merge.ts";
 import { coefficientsOf } from "./candidates.ts";
 import { derivedOf, directionsOf } from "./directions.ts";
 import { equip, type Equipment } from "./equipment.ts";
-import { type Evaluators, openEvaluators, type Question, type Readers, readersOf, type Said, type Job } from "./evaluators.ts";
+import { type Evaluators, openEvaluators, type Question, type Readers, readersOf, type Said, type Job, reads } from "./evaluators.ts";
 import { type Heads, loadHeads } from "./heads.ts";
 import type { Hub, Loaded, LoadedTask } from "./loading.ts";
 import { FamilyMerger } from "./merging.ts";
@@ -30,6 +31,7 @@ import type { SlotWeights } from "./voices.ts";
 interface Setup {
   readonly equipment: Equipment;
   readonly basis: Basis;
+  readonly gram: Promise<Float64Array>;
   readonly slot: Slot;
   readonly evaluators: Evaluators;
   readonly lost: Promise<never>;
@@ -78,6 +80,11 @@ export class Workbench {
     return this.#ready.basis;
   }
 
+  /** Inner products of the basis' columns, `[columns × columns]`. */
+  gram(): Promise<Float64Array> {
+    return this.#orLost(this.#ready.gram);
+  }
+
   get columns(): string[] {
     return this.directions.map(({ id }) => id);
   }
@@ -100,9 +107,12 @@ export class Workbench {
   async setUp(equipment?: Equipment): Promise<void> {
     const { alignment } = this.loaded;
     const tools = equipment ?? (await equip(this.#options, this.#losses));
+    if (reads(this.loaded.tasks)) void library().catch(() => undefined); // fetched on the way; who needs it says what is wrong
     const basis = openBasis(alignment.space, this.directions, { device: tools.gpu });
     await this.#fill(basis);
     const { nonFinite } = await basis.seal();
+    const gram = basis.gram(); // on the device, while the runtime reads the graph
+    gram.catch(() => undefined);
     if (!this.#setup) {
       nonFinite.forEach((count, index) => {
         if (count === 0) return;
@@ -122,7 +132,7 @@ export class Workbench {
       : new Promise<never>(() => undefined);
     lost.catch(() => undefined);
     this.#inferencesBefore = this.inferences;
-    this.#setup = { equipment: tools, basis, slot, evaluators, lost };
+    this.#setup = { equipment: tools, basis, gram, slot, evaluators, lost };
     this.#emit({ type: "loading", file: "graph", state: "warm-up", loaded: alignment.graph.byteLength, total: alignment.graph.byteLength });
   }
 
@@ -247,8 +257,15 @@ export class Workbench {
     const ranks = new Map(this.directions.flatMap((one) => (one.kind === "lowrank" ? [[one.id, one.ranks] as const] : [])));
     // Adapters that stay factors are multiplied out only for merges, which want all models whole.
     const wanted = models.filter(({ id }) => plans.length > 0 || !ranks.has(id));
+    const fetched = (index: number) => {
+      const segment = alignment.segments.at(index);
+      return Promise.all(segment ? wanted.map(({ id, model }) => this.#hub.tensor(model.handle, segment.weight[id])) : []);
+    };
+    let coming = fetched(0);
     for (const [index, segment] of alignment.segments.entries()) {
-      const tensors = await Promise.all(wanted.map(({ id, model }) => this.#hub.tensor(model.handle, segment.weight[id])));
+      const tensors = await coming;
+      coming = fetched(index + 1); // on its way while this one is stored
+      coming.catch(() => undefined);
       const [base] = tensors;
       const vectors = tensors.filter((_, i) => i > 0 && !ranks.has(wanted[i].id));
       for (const { plan, told } of plans) {

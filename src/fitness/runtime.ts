@@ -3,8 +3,10 @@
  * and a run after the device was lost blocks the worker for ever: both are made impossible here.
  */
 import * as ort from "onnxruntime-web/webgpu";
-import mjsUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url";
-import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
+import bothMjs from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url";
+import bothWasm from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
+import plainMjs from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
+import plainWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import { LabError } from "../lib/error.ts";
 
 export type Provider = "webgpu" | "wasm";
@@ -20,7 +22,7 @@ export interface RuntimeOptions {
 
 const absolute = (url: string) => new URL(url, import.meta.url).href;
 // The runtime otherwise fetches its WASM from a public CDN.
-ort.env.wasm.wasmPaths = { wasm: absolute(wasmUrl), mjs: absolute(mjsUrl) };
+ort.env.wasm.wasmPaths = { wasm: absolute(bothWasm), mjs: absolute(bothMjs) };
 ort.env.logLevel = "error";
 
 export const runtimeVersion: string = ort.env.versions.web ?? ort.env.versions.common;
@@ -49,6 +51,12 @@ function exclusive<T>(call: () => Promise<T>): Promise<T> {
   return result;
 }
 
+/** y = x, for one number: the smallest graph there is. */
+const IDENTITY = Uint8Array.from([
+  ...[8, 8, 58, 55], ...[10, 16, 10, 1, 120, 18, 1, 121, 34, 8, ...new TextEncoder().encode("Identity")], ...[18, 1, 103],
+  ...[90, 15, 10, 1, 120, 18, 10, 10, 8, 8, 1, 18, 4, 10, 2, 8, 1], ...[98, 15, 10, 1, 121, 18, 10, 10, 8, 8, 1, 18, 4, 10, 2, 8, 1], ...[66, 2, 16, 17],
+]);
+
 export class Runtime {
   readonly provider: Provider;
   readonly threads: number;
@@ -60,7 +68,14 @@ export class Runtime {
     this.threads = options.threads;
     this.#device = options.device;
     ort.env.wasm.numThreads = options.threads;
+    // Half the bytes to fetch and to compile. What was loaded once stays, and does for either provider: only a first runtime chooses.
+    if (options.provider === "wasm") ort.env.wasm.wasmPaths = { wasm: absolute(plainWasm), mjs: absolute(plainMjs) };
     void this.#device?.lost.then(() => (this.#lost = true));
+  }
+
+  /** Loads the runtime itself, for which the first session would wait. */
+  async warmUp(): Promise<void> {
+    await (await this.session(IDENTITY, "nothing")).release();
   }
 
   /** Loads a graph once; `bytes` are copied into the runtime. `kept`: outputs that stay on the GPU (caches of keys and values). */

@@ -7,6 +7,7 @@ import { type Columns, readColumns } from "./columns.ts";
 import { type Layout, layOut, type Piece, type Slab } from "./layout.ts";
 import { checkFactors } from "./lowrank/lowrank.ts";
 import { Materialiser, type Part } from "./materialise/materialise.ts";
+import { HostGram } from "./reduce/host.ts";
 import { type PairOfColumns, reduceColumns } from "./reduce/reduce.ts";
 import { freeSlab, makeSlab, putBase, putLowRank, putVector, type SlabBuffers } from "./slabs.ts";
 import { CpuBoundSlot } from "./slot/cpu-bound.ts";
@@ -32,6 +33,8 @@ export class GpuBasis implements Basis {
   readonly #put = new Set<number>();
   readonly #putLow = new Set<string>();
   readonly #nonFinite: NonFinite;
+  /** Where every column is stored as it comes, and adding up on the device would be slower. */
+  readonly #gram: HostGram | null;
 
   constructor(gpu: Gpu, space: Space, directions: readonly DirectionSpec[]) {
     this.gpu = gpu;
@@ -40,6 +43,8 @@ export class GpuBasis implements Basis {
     this.columns = readColumns(directions);
     this.factors = new Factors(this.columns, space.segments.length);
     this.#nonFinite = new NonFinite(directions, this.columns);
+    const plain = this.columns.precision === "f32" && this.columns.dense.length === this.columns.count - 1;
+    this.#gram = gpu.adapter.isFallback && plain ? new HostGram(this.columns.count) : null;
     this.layout = layOut(space, this.columns, gpu.limits);
     const before = gpu.ledger.bytes;
     this.slabs = this.layout.slabs.map((slab) => makeSlab(gpu, slab, this.columns, space));
@@ -59,6 +64,7 @@ export class GpuBasis implements Basis {
     checkPut(this.space, this.columns, segment, base, experts);
     this.#put.add(segment);
     this.#nonFinite.add(0, countNonFinite(base));
+    this.#gram?.add(base, experts);
     const pieces = this.pieces(segment);
     for (const piece of pieces) putBase(this.gpu, this.buffers(piece), piece, base as Float32Array<ArrayBuffer>);
     experts.forEach((expert, dense) => {
@@ -151,6 +157,7 @@ export class GpuBasis implements Basis {
 
   async gram(): Promise<Float64Array> {
     const n = this.columns.count;
+    if (this.#gram) return mirror(Float64Array.from(this.#gram.sums), n);
     const pairs: PairOfColumns[] = [];
     for (let i = 0; i < n; i++) for (let j = i; j < n; j++) pairs.push({ kind: "dot", a: i, b: j });
     const sums = await this.#reduce(pairs);

@@ -5,9 +5,10 @@ const reloaded = "murmuration:isolated-once";
 
 /**
  * Call once the page is up; does nothing in development, without a secure context or in browsers without service workers.
- * `busy` is asked before the reload: a page in which a run has begun stays as it is until the next visit.
+ * `busy` is asked before the reload: a page in which a run has begun stays as it is until the next visit. `gpu`, when the page is idle: whether
+ * models are scored on a GPU, which takes another build of the runtime.
  */
-export async function registerServiceWorker({ busy = () => false }: { busy?: () => boolean } = {}): Promise<void> {
+export async function registerServiceWorker({ busy = () => false, gpu = () => false }: { busy?: () => boolean; gpu?: () => boolean } = {}): Promise<void> {
   if (import.meta.env.DEV || !("serviceWorker" in navigator) || !globalThis.isSecureContext) return;
   const controlled = navigator.serviceWorker.controller !== null;
   try {
@@ -15,7 +16,7 @@ export async function registerServiceWorker({ busy = () => false }: { busy?: () 
     const { active } = await navigator.serviceWorker.ready;
     if (controlled) void registration.update().catch(() => undefined); // offline
     if (reloadForIsolation(busy)) return;
-    whenIdle(() => active?.postMessage("keep-all"));
+    whenIdle(() => active?.postMessage(gpu() ? "keep-all-for-gpu" : "keep-all"));
   } catch {
     // A site without its service worker is whole, only not offline.
   }

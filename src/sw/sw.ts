@@ -9,6 +9,10 @@
 /** Python, 13 MB of it, is for those who run code. */
 const onlyOnDemand = /\b(pyodide|python_)/;
 
+/** The runtime with a GPU and without one, 27 and 14 MB: a device needs one of them. */
+const gpuRuntime = /\bort-wasm-[\w-]+\.asyncify-/;
+const plainRuntime = /\bort-wasm-[\w-]+\.(wasm|mjs)$/;
+
 /** Path under the scope, digest of its content, and whether it belongs to the shell. */
 declare const FILES: readonly (readonly [path: string, digest: string, shell: boolean])[];
 /** What the code thread's script is served with: generated code reaches no network. */
@@ -45,7 +49,7 @@ const stored = new Map<string, Promise<unknown>>();
 scope.addEventListener("install", (event) => event.waitUntil(Promise.all(shell.map(keep))));
 scope.addEventListener("activate", (event) => event.waitUntil(dropOld().then(() => scope.clients.claim())));
 scope.addEventListener("message", (event) => {
-  if (event.data === "keep-all") event.waitUntil(keepAll());
+  if (event.data === "keep-all" || event.data === "keep-all-for-gpu") event.waitUntil(keepAll(event.data === "keep-all-for-gpu"));
 });
 scope.addEventListener("fetch", (event) => {
   const { request } = event;
@@ -76,9 +80,10 @@ async function keep(path: string): Promise<void> {
   await stored.get(path);
 }
 
-async function keepAll(): Promise<void> {
+async function keepAll(gpu: boolean): Promise<void> {
   // One after another: this is for later, the page's own downloads come first.
-  for (const [path] of FILES) if (!onlyOnDemand.test(path)) await keep(path).catch(() => undefined);
+  const runtime = gpu ? plainRuntime : gpuRuntime;
+  for (const [path] of FILES) if (!onlyOnDemand.test(path) && !runtime.test(path)) await keep(path).catch(() => undefined);
 }
 
 /** From the site to the page and to the cache: in parallel, and a full disk or a failed answer still reaches the page. */

@@ -3,6 +3,7 @@ import { decodeModel } from "../../src/checkpoint/onnx/proto.ts";
 import { quicken } from "../../src/checkpoint/onnx/quicken.ts";
 import { readOnnx } from "../../src/checkpoint/onnx/read.ts";
 import { cpuTensor, Runtime, type Feeds } from "../../src/fitness/runtime.ts";
+import { theGpu } from "../kernels/gpu.ts";
 import { align } from "../../src/space/align/align.ts";
 
 async function lifted() {
@@ -22,6 +23,11 @@ async function lifted() {
   feeds.pixel_values = cpuTensor(Float32Array.from({ length: 6 * 784 }, (_, i) => Math.sin(i * i * 0.01)), [6, 1, 28, 28]);
   return { graph: alignment.graph, feeds };
 }
+
+test.each(["wasm", "webgpu"] as const)("the runtime is warmed up with a graph it takes, %s", async (provider) => {
+  const gpu = await theGpu();
+  await new Runtime({ provider, threads: 1, ...(provider === "webgpu" ? { device: gpu.device } : {}) }).warmUp();
+});
 
 test("a quickened graph answers as the lifted one does, with one op an attention and one row in the last layer", async () => {
   const { graph, feeds } = await lifted();

@@ -1,4 +1,4 @@
-/** Sums of pairs of columns, a tensor at a time: partials by the kernel, added in f64 in the order of blocks. */
+/** Sums of pairs of columns, a tensor at a time: partials by kernels, added in f64 in the order of blocks. */
 import type { Gpu } from "../../gpu/device.ts";
 import { bind, dispatchFolded } from "../../gpu/dispatch.ts";
 import { readWhole } from "../../gpu/readback.ts";
@@ -8,6 +8,7 @@ import type { Layout, Slab } from "../layout.ts";
 import type { SlabBuffers } from "../slabs.ts";
 import type { Reduction } from "./reduce.cpu.ts";
 import code from "./reduce.wgsl?raw";
+import treeCode from "./tree.wgsl?raw";
 
 export interface PairOfColumns {
   readonly kind: Reduction;
@@ -21,8 +22,11 @@ const KINDS: readonly Reduction[] = ["dot", "l1", "zeros"];
 /** Partials that may be on the GPU at once. */
 const BATCH_BYTES = 4 * 2 ** 20;
 
-/** Inner products that go through the columns together: their sums stay in registers, 256 bytes of a workgroup's memory each. */
+/** Inner products that go through the columns together: their sums stay in registers. */
 const TOGETHER = 28;
+
+/** Lanes that may be on the GPU at once, 256 bytes a sum of a tile. */
+const LANES_BYTES = 32 * 2 ** 20;
 
 /** `[pairs × segments]`, of the numbers as stored: factors are the caller's. */
 export async function reduceColumns(
@@ -50,32 +54,42 @@ export async function reduceColumns(
 async function partialSums(
   gpu: Gpu, slab: Slab, buffers: SlabBuffers, columns: Columns, segments: number, pairs: readonly PairOfColumns[],
 ): Promise<Float32Array> {
+  const works = [...runsOf(pairs)].flatMap(({ first: pair, count }) => {
+    const most = Math.max(1, Math.floor(LANES_BYTES / 256 / count));
+    return Array.from({ length: Math.ceil(slab.tiles / most) }, (_, i) => ({ pair, count, first: i * most, some: Math.min(most, slab.tiles - i * most) }));
+  });
   const step = Math.max(48, gpu.limits.minUniformBufferOffsetAlignment);
-  const uniforms = gpu.buffer("pairs", step * pairs.length, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+  const uniforms = gpu.buffer("pairs", 2 * step * works.length, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   const partials = gpu.buffer("partial sums", 4 * slab.tiles * pairs.length, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
+  const lanes = gpu.buffer("lanes", 256 * Math.max(1, ...works.map(({ some, count }) => some * count)), GPUBufferUsage.STORAGE);
   try {
-    const words = new Uint32Array((step / 4) * pairs.length);
-    pairs.forEach(({ kind, a, b }, p) => {
-      words.set([slab.tiles, slab.elements / 4, p * slab.tiles, KINDS.indexOf(kind), ...place(columns, a), ...place(columns, b), columns.dense.length, segments], (p * step) / 4);
+    const words = new Uint32Array((step / 2) * works.length);
+    works.forEach(({ pair, count, first, some }, w) => {
+      const { kind, a, b } = pairs[pair] as PairOfColumns;
+      words.set([first, some, slab.elements / 4, KINDS.indexOf(kind), ...place(columns, a), ...place(columns, b), columns.dense.length, segments], (2 * w * step) / 4);
+      words.set([first, some, slab.tiles, count, pair * slab.tiles], ((2 * w + 1) * step) / 4);
     });
     gpu.device.queue.writeBuffer(uniforms, 0, words);
     const half = columns.precision === "f16";
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const { first, count } of runsOf(pairs)) {
-      const text = pairs[first]?.kind === "dot" ? togetherCode(pairs.slice(first, first + count), columns) : code;
-      const pipeline = gpu.pipeline("reduce", variant(text, half, buffers));
-      pass.setPipeline(pipeline);
-      const uniform = { buffer: uniforms, offset: first * step, size: 48 };
-      pass.setBindGroup(0, bind(gpu.device, pipeline, [uniform, buffers.base, buffers.deltas, buffers.masks, buffers.tiles, partials, buffers.low?.factors ?? null, buffers.low?.table ?? null]));
-      dispatchFolded(pass, slab.tiles);
-    }
+    const addUp = gpu.pipeline("tree", treeCode);
+    works.forEach(({ pair, count, some }, w) => {
+      const text = pairs[pair]?.kind === "dot" ? togetherCode(pairs.slice(pair, pair + count), columns) : code;
+      const sum = gpu.pipeline("reduce", variant(text, half, buffers));
+      pass.setPipeline(sum);
+      const uniform = (which: number) => ({ buffer: uniforms, offset: (2 * w + which) * step, size: 48 });
+      pass.setBindGroup(0, bind(gpu.device, sum, [uniform(0), buffers.base, buffers.deltas, buffers.masks, buffers.tiles, lanes, buffers.low?.factors ?? null, buffers.low?.table ?? null]));
+      dispatchFolded(pass, some);
+      pass.setPipeline(addUp);
+      pass.setBindGroup(0, bind(gpu.device, addUp, [uniform(1), lanes, partials]));
+      dispatchFolded(pass, Math.ceil((some * count) / 64));
+    });
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
     return new Float32Array(await readWhole(gpu, partials));
   } finally {
-    gpu.free(uniforms);
-    gpu.free(partials);
+    for (const buffer of [uniforms, partials, lanes]) gpu.free(buffer);
   }
 }
 
@@ -95,27 +109,19 @@ function togetherCode(pairs: readonly PairOfColumns[], columns: Columns): string
   const named = (column: number) => `c${used.indexOf(column)}`;
   const lines = (line: (p: number, pair: PairOfColumns) => string) => pairs.map((pair, p) => line(p, pair)).join("\n");
   const loads = used.map((column) => `let ${named(column)} = column(vec2<u32>(${place(columns, column).map((at) => `${at}u`).join(", ")}), tile.x + i, tile);`).join("\n");
-  const [head = ""] = code.split("var<workgroup>");
+  const [head = ""] = code.split("@compute");
   return `${head}
-var<workgroup> lanes: array<f32, ${64 * pairs.length}>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let group = wid.x + wid.y * 65535u;
+  if (group >= pair.some) { return; }
+  let tile = tiles[pair.first + group];
   ${lines((p) => `var s${p} = vec4<f32>();`)}
-  if (group < pair.tiles) {
-    let tile = tiles[group];
-    for (var i = lane; 4u * i < tile.y; i += 64u) {
-      ${loads}
-      ${lines((p, { a, b }) => `s${p} += ${named(a)} * ${named(b)};`)}
-    }
+  for (var i = lane; 4u * i < tile.y; i += 64u) {
+    ${loads}
+    ${lines((p, { a, b }) => `s${p} += ${named(a)} * ${named(b)};`)}
   }
-  ${lines((p) => `lanes[${64 * p}u + lane] = (s${p}.x + s${p}.y) + (s${p}.z + s${p}.w);`)}
-  for (var stride = 32u; stride > 0u; stride >>= 1u) {
-    workgroupBarrier();
-    if (lane < stride) { for (var p = 0u; p < ${pairs.length}u; p++) { lanes[64u * p + lane] += lanes[64u * p + lane + stride]; } }
-  }
-  if (lane == 0u && group < pair.tiles) { for (var p = 0u; p < ${pairs.length}u; p++) { partials[pair.out + p * pair.tiles + group] = lanes[64u * p]; } }
+  ${lines((p) => `lanes[64u * (${p}u * pair.some + group) + lane] = (s${p}.x + s${p}.y) + (s${p}.z + s${p}.w);`)}
 }
 `;
 }

@@ -1,8 +1,8 @@
-// Partial sums, one a tile (1,024 elements of one tensor), in the order that reduce.cpu.ts defines.
+// 64 sums a tile (1,024 elements of one tensor), lane by lane, in the order that reduce.cpu.ts defines; tree.wgsl adds them up.
 struct Pair {
-  tiles: u32,
+  first: u32, // tile
+  some: u32, // tiles from there on
   stride: u32, // vec4 in a slab
-  out: u32, // first partial
   kind: u32, // 0: Σ a·b, 1: Σ|a|, 2: how many a are 0
   // 0: base, else 1 + dense direction, and behind those, low-rank ones; 0: whole, else 1 + mask plane
   a: vec2<u32>,
@@ -15,7 +15,7 @@ struct Pair {
 @group(0) @binding(2) var<storage, read> deltas: array<DELTA>;
 @group(0) @binding(3) var<storage, read> masks: array<u32>;
 @group(0) @binding(4) var<storage, read> tiles: array<vec4<u32>>;
-@group(0) @binding(5) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(5) var<storage, read_write> lanes: array<f32>;
 @group(0) @binding(6) var<storage, read> factors: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read> places: array<vec4<u32>>;
 // LOWRANK
@@ -40,23 +40,15 @@ fn zeros(a: vec4<f32>, left: u32) -> vec4<f32> {
   return select(vec4<f32>(), vec4<f32>(1.0), none & (vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(left)));
 }
 
-var<workgroup> lanes: array<f32, 64>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let group = wid.x + wid.y * 65535u;
+  if (group >= pair.some) { return; }
+  let tile = tiles[pair.first + group];
   var sum = vec4<f32>();
-  if (group < pair.tiles) {
-    let tile = tiles[group];
-    for (var i = lane; 4u * i < tile.y; i += 64u) {
-      let a = column(pair.a, tile.x + i, tile); // padding is zero
-      if (pair.kind == 1u) { sum += abs(a); } else if (pair.kind == 2u) { sum += zeros(a, tile.y - 4u * i); } else { sum += a * column(pair.b, tile.x + i, tile); }
-    }
+  for (var i = lane; 4u * i < tile.y; i += 64u) {
+    let a = column(pair.a, tile.x + i, tile); // padding is zero
+    if (pair.kind == 1u) { sum += abs(a); } else if (pair.kind == 2u) { sum += zeros(a, tile.y - 4u * i); } else { sum += a * column(pair.b, tile.x + i, tile); }
   }
-  lanes[lane] = (sum.x + sum.y) + (sum.z + sum.w);
-  for (var stride = 32u; stride > 0u; stride >>= 1u) {
-    workgroupBarrier();
-    if (lane < stride) { lanes[lane] += lanes[lane + stride]; }
-  }
-  if (lane == 0u && group < pair.tiles) { partials[pair.out + group] = lanes[0]; }
+  lanes[64u * group + lane] = (sum.x + sum.y) + (sum.z + sum.w);
 }
