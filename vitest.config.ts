@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, mergeConfig } from "vitest/config";
 import { findBrowser, flags } from "./tools/browser.mjs";
@@ -12,7 +13,7 @@ export default mergeConfig(
     server: { headers: isolation },
     test: {
       projects: [
-        { extends: true, test: { name: "unit", environment: "node", include: ["tests/unit/**/*.test.ts"] } },
+        { extends: true, test: { name: "unit", environment: "node", include: ["tests/unit/**/*.test.ts"], maxWorkers: Math.max(2, availableParallelism() - 1) } },
         {
           extends: true,
           // Said beforehand: what is found on the way makes the page load anew in the middle of a test.

@@ -4,7 +4,7 @@
  */
 import { version } from "../../package.json";
 import { requestDevice, type Gpu } from "../gpu/device.ts";
-import { Runtime, runtimeVersion, type Provider } from "../fitness/runtime.ts";
+import { Runtime, runtimeVersion, takesGpu, type Provider } from "../fitness/runtime.ts";
 import { LabError } from "../lib/error.ts";
 import type { DeviceInfo } from "../threads/events.ts";
 import type { EngineOptions } from "../threads/merge.ts";
@@ -28,7 +28,7 @@ export async function equip(options: EngineOptions, lossesSoFar: number): Promis
 }
 
 function providerFor(backend: EngineOptions["backend"], gpu: Gpu | null): Provider {
-  if (!gpu || backend === "wasm") return "wasm";
+  if (!gpu || backend === "wasm" || !takesGpu()) return "wasm";
   if (backend === "webgpu") return "webgpu";
   return gpu.adapter.isFallback ? "wasm" : "webgpu";
 }

@@ -57,6 +57,12 @@ const IDENTITY = Uint8Array.from([
   ...[90, 15, 10, 1, 120, 18, 10, 10, 8, 8, 1, 18, 4, 10, 2, 8, 1], ...[98, 15, 10, 1, 121, 18, 10, 10, 8, 8, 1, 18, 4, 10, 2, 8, 1], ...[66, 2, 16, 17],
 ]);
 
+/** Which build was loaded, by the first session; it stays for as long as the worker. */
+let build: "plain" | "both" | null = null;
+
+/** Whether a session may be made on a GPU here: not once the runtime without WebGPU was loaded. */
+export const takesGpu = (): boolean => build !== "plain";
+
 export class Runtime {
   readonly provider: Provider;
   readonly threads: number;
@@ -68,8 +74,6 @@ export class Runtime {
     this.threads = options.threads;
     this.#device = options.device;
     ort.env.wasm.numThreads = options.threads;
-    // Half the bytes to fetch and to compile. What was loaded once stays, and does for either provider: only a first runtime chooses.
-    if (options.provider === "wasm") ort.env.wasm.wasmPaths = { wasm: absolute(plainWasm), mjs: absolute(plainMjs) };
     void this.#device?.lost.then(() => (this.#lost = true));
   }
 
@@ -83,6 +87,9 @@ export class Runtime {
     this.#guard();
     const provider: ort.InferenceSession.ExecutionProviderConfig =
       this.provider === "webgpu" && this.#device ? { name: "webgpu", device: this.#device } : "wasm";
+    // Where no GPU scores, half the bytes do to fetch and to compile.
+    build ??= this.provider === "wasm" ? "plain" : "both";
+    if (build === "plain") ort.env.wasm.wasmPaths = { wasm: absolute(plainWasm), mjs: absolute(plainMjs) };
     try {
       const session = await exclusive(() =>
         ort.InferenceSession.create(bytes, {

@@ -1,7 +1,7 @@
 /**
  * `merge --dry-run`: does it fit, what would it cost. Only sizes are read: a family's family.json, a folder's listing; of models on the Hub
  * configurations and headers, which also tell whether they can be merged.
- * The time is a guess from milliseconds an inference a million parameters takes on two cores; the rest is counted.
+ * The time is a guess from milliseconds a picture, or a token, takes a million parameters on two cores; the rest is counted.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -17,7 +17,11 @@ import { openSession } from "./session.mjs";
 
 /** Chromium, a page and the runtime, before any model. */
 const idleBytes = 600e6;
-const msAnInferenceAMillionParameters = 1.2;
+const msAPictureAMillionParameters = 1.2;
+const msATokenAMillionParameters = 0.1;
+/** Of a sample whose text is not here to be looked at. */
+const usualTokens = 64;
+const charactersAToken = 4;
 
 /** @param {import("../../src/recipe/schema.ts").Recipe} recipe */
 export async function dryRun(recipe, recipeFolder, asked) {
@@ -35,7 +39,7 @@ export async function dryRun(recipe, recipeFolder, asked) {
   const gpuBytes = Math.round(particles === 0 && sizes.gpuBytes ? sizes.gpuBytes : copies * sizes.modelBytes);
   const memoryBytes = Math.round(idleBytes + gpuBytes + sizes.downloadBytes);
   const fits = memoryBytes < freemem() * 0.9;
-  const seconds = Math.round((inferences * msAnInferenceAMillionParameters * sizes.modelBytes) / 4e6 / 1000) + 4;
+  const seconds = Math.round((inferences * sizes.msASampleAMillionParameters * sizes.modelBytes) / 4e6 / 1000) + 4;
 
   if (!asked.quiet) {
     for (const run of plans) say(`${run.id}: ${run.evaluations} evaluation${run.evaluations === 1 ? "" : "s"} of ${optimise} samples.`);
@@ -63,7 +67,8 @@ async function lookAt(recipe, recipeFolder, asked) {
       for (const note of found.notes) say(note);
     }
     const parameters = Math.max(0, ...found.models.map((model) => model.parameters ?? model.bytes / 4));
-    return { readBytes: found.downloadBytes + found.cachedBytes, downloadBytes: found.downloadBytes, modelBytes: 4 * parameters, gpuBytes: found.memoryBytes?.f32 };
+    // What its tasks are about is only known once they are read; texts are what most models on the Hub are for.
+    return { readBytes: found.downloadBytes + found.cachedBytes, msASampleAMillionParameters: usualTokens * msATokenAMillionParameters, downloadBytes: found.downloadBytes, modelBytes: 4 * parameters, gpuBytes: found.memoryBytes?.f32 };
   } finally {
     await session.close();
   }
@@ -87,7 +92,19 @@ async function sizesOf(recipe, recipeFolder) {
     const weights = total(files.filter((file) => /\.onnx(_data\w*)?$/.test(file.path)).map((file) => file.bytes));
     modelBytes = Math.max(modelBytes, weights * (zoo ? 2 : 1));
   }
-  return { readBytes, downloadBytes: 0, modelBytes };
+  return { readBytes, downloadBytes: 0, modelBytes, msASampleAMillionParameters: Math.max(...copy.tasks.map((task) => msASample(task, mounts, site))) };
+}
+
+/** By the length of its texts; pictures come as one sprite. A folder's own, or those beside a bundled model. */
+function msASample({ source }, mounts, site) {
+  const [, family, name] = /^zoo\/([^/]+)\/([^/]+)$/.exec(source) ?? [];
+  const folder = mounts.get(source)?.folder ?? path.join(site, "zoo", family ?? "", name ?? "");
+  const files = (mounts.get(source)?.files ?? familyFiles(site, family, name)).map((file) => file.path);
+  if (files.some((file) => /\.(png|jpe?g|webp)$/i.test(file))) return msAPictureAMillionParameters;
+  const texts = files.find((file) => /\.(jsonl|csv|tsv)$/i.test(file));
+  if (!texts) return usualTokens * msATokenAMillionParameters;
+  const lines = readFileSync(mounts.has(source) ? path.join(folder, texts) : path.join(site, "zoo", family, texts), "utf8").split("\n").filter(Boolean);
+  return (total(lines.map((line) => line.length)) / Math.max(1, lines.length) / charactersAToken) * msATokenAMillionParameters;
 }
 
 /** A model's files and its samples lie in one folder of the family. */
