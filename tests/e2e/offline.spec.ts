@@ -3,11 +3,11 @@ import { expect, test } from "vitest";
 import { options, recipe, run } from "./headless.ts";
 import { site, until, visit } from "./site.ts";
 
-/** All files of the site are kept, but Python, which comes when code is to be run. */
+/** All files of the site are kept, but Python, which comes when code is to be run, and the runtime for a GPU that is not there. */
 async function kept(page: import("playwright").Page): Promise<void> {
   await page.evaluate(async () => {
     const list = await (await fetch("sw.js")).text();
-    const files = (JSON.parse(list.slice(list.indexOf("["), list.indexOf(";\n"))) as [string, string][]).filter(([path]) => !/pyodide|python_/.test(path));
+    const files = (JSON.parse(list.slice(list.indexOf("["), list.indexOf(";\n"))) as [string, string][]).filter(([path]) => !/pyodide|python_|asyncify/.test(path));
     const [name = ""] = (await caches.keys()).filter((key) => key.startsWith("murmuration:"));
     for (;;) {
       const addresses = new Set((await (await caches.open(name)).keys()).map(({ url }) => url));
