@@ -43,7 +43,7 @@ await main(async () => {
     for (const [name, measure] of Object.entries(hubBenches)) if (wanted(values.only, name)) print(await measure(browser, `${origin}/bench/hub.html`), rows, adapter);
     if (wanted(values.only, "minilm")) print(await (await import("./minilm.mjs")).minilm(browser, `${origin}/site/`), rows, adapter);
     const { folders } = await import("./folders.mjs");
-    for (const [name, size] of [["folders", "small"], ["folders-large", "large"]]) if (wanted(values.only, name)) for await (const measured of folders(size)) print(measured, rows, adapter);
+    for (const [name, size] of [["folders-small", "small"], ["folders-large", "large"]]) if (wanted(values.only, name)) for await (const measured of folders(size)) print(measured, rows, adapter);
     if (rows.length === 0) throw new Plain(`Nothing is named ${values.only?.join(", ")}. Leave --only out to see all names.`);
     if (values.json) writeFileSync(values.json, `${JSON.stringify({ adapter, browser: browser.version(), rows }, null, 2)}\n`);
     const missed = rows.filter((row) => met(row) === false);
