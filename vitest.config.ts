@@ -40,7 +40,8 @@ export default mergeConfig(
             environment: "node",
             include: ["tests/e2e/**/*.spec.ts"],
             globalSetup: "tests/e2e/build.ts",
-            fileParallelism: false,
+            // Two at once, whose waits lie beside each other; more would starve.
+            maxWorkers: 2,
             testTimeout: 120_000,
             hookTimeout: 120_000,
           },
