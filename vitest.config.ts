@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, mergeConfig } from "vitest/config";
 import { findBrowser, flags } from "./tools/browser.mjs";
@@ -7,32 +6,36 @@ import { shared } from "./tools/vite/shared.mjs";
 
 const executablePath = findBrowser() ?? undefined;
 
+/** Tests of one folder in a browser. Kernels keep one core busy with compiling, threads all of them. */
+const inBrowser = (name: "kernels" | "threads") => ({
+  extends: true as const,
+  // Said beforehand: what is found on the way makes the page load anew in the middle of a test.
+  optimizeDeps: { include: ["@huggingface/hub", "@huggingface/transformers", "canonicalize", "comlink", "fast-png", "fflate", "hash-wasm", "idb-keyval", "papaparse", "yaml", "zod"] },
+  test: {
+    name,
+    include: [`tests/${name}/**/*.test.ts`],
+    globalSetup: "tests/fixtures/hub/setup.ts",
+    fileParallelism: false,
+    testTimeout: 60_000,
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions: { ...(executablePath && { executablePath }), args: flags } }),
+      instances: [{ browser: "chromium" as const }],
+    },
+  },
+});
+
 export default mergeConfig(
   shared,
   defineConfig({
     server: { headers: isolation },
     test: {
       projects: [
-        { extends: true, test: { name: "unit", environment: "node", include: ["tests/unit/**/*.test.ts"], maxWorkers: Math.max(2, availableParallelism() - 1) } },
-        {
-          extends: true,
-          // Said beforehand: what is found on the way makes the page load anew in the middle of a test.
-          optimizeDeps: { include: ["@huggingface/hub", "@huggingface/transformers", "canonicalize", "comlink", "fast-png", "fflate", "hash-wasm", "idb-keyval", "papaparse", "yaml", "zod"] },
-          test: {
-            name: "browser",
-            include: ["tests/kernels/**/*.test.ts", "tests/threads/**/*.test.ts"],
-            globalSetup: "tests/fixtures/hub/setup.ts",
-            fileParallelism: false,
-            testTimeout: 60_000,
-            browser: {
-              enabled: true,
-              headless: true,
-              screenshotFailures: false,
-              provider: playwright({ launchOptions: { ...(executablePath && { executablePath }), args: flags } }),
-              instances: [{ browser: "chromium" }],
-            },
-          },
-        },
+        { extends: true, test: { name: "unit", environment: "node", include: ["tests/unit/**/*.test.ts"] } },
+        inBrowser("kernels"),
+        inBrowser("threads"),
         {
           extends: true,
           test: {
@@ -40,8 +43,7 @@ export default mergeConfig(
             environment: "node",
             include: ["tests/e2e/**/*.spec.ts"],
             globalSetup: "tests/e2e/build.ts",
-            // Two at once, whose waits lie beside each other; more would starve.
-            maxWorkers: 2,
+            fileParallelism: false,
             testTimeout: 120_000,
             hookTimeout: 120_000,
           },

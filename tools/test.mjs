@@ -43,7 +43,11 @@ async function runAll() {
     wanted("lint") && whole("lint", ["eslint", ".", "--max-warnings", "0"]),
   ];
   const totals = await Promise.all(first.filter(Boolean));
-  for (const project of ["unit", "browser", "e2e"]) if (wanted(project)) totals.push(await tests(project));
+  // Kernels are compiled on one core; unit tests have the other.
+  for (const projects of [["unit", "kernels"], ["threads"], ["e2e"]]) {
+    const some = projects.filter(wanted);
+    totals.push(...(await Promise.all(some.map((project) => tests(project, { quiet: project === "kernels" && some.length > 1 })))));
+  }
   return totals;
 }
 
@@ -56,11 +60,13 @@ async function whole(name, [tool, ...args]) {
   return { name, passed: Number(status === 0), failed: Number(status !== 0), seconds };
 }
 
-async function tests(project) {
+async function tests(project, { quiet = false } = {}) {
   const began = performance.now();
   const file = path.join(scratch, `${project}.json`);
-  process.stdout.write(`\n── ${project}\n`);
-  const { status } = await run("vitest", ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`]);
+  const title = `\n── ${project}\n`;
+  if (!quiet) process.stdout.write(title);
+  const { status, output } = await run("vitest", ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`], { quiet });
+  if (quiet) process.stdout.write(title + output);
   return { name: project, ...count(file, status), seconds: (performance.now() - began) / 1000 };
 }
 
