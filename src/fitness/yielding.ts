@@ -10,3 +10,14 @@ export function macrotask(): Promise<void> {
     channel.port2.postMessage(0);
   });
 }
+
+/** Longest time without a macrotask, ms: a click is heard within it. */
+const BREATH_MS = 50;
+let heardAt = 0;
+
+/** A macrotask where the last lies a while back: for steps that are shorter than the wait for one. */
+export async function breath(): Promise<void> {
+  if (performance.now() - heardAt < BREATH_MS) return;
+  await macrotask();
+  heardAt = performance.now();
+}

@@ -6,7 +6,7 @@ import type * as ort from "onnxruntime-web/webgpu";
 import type { LogitsProcessorList as List, PreTrainedModel, Tensor as LibraryTensor } from "@huggingface/transformers";
 import { LabError } from "../../lib/error.ts";
 import { type Feeds, idTensor, type RuntimeSession } from "../runtime.ts";
-import { macrotask } from "../yielding.ts";
+import { breath, macrotask } from "../yielding.ts";
 import type { Library } from "./library.ts";
 import { padded, type TextFiles, Tokens } from "./tokens.ts";
 
@@ -304,7 +304,7 @@ function thin({ session, weights }: Voice, model: string, wanted?: readonly stri
     config: {},
     async run(feeds: Record<string, ort.Tensor>): Promise<Record<string, ort.Tensor>> {
       const outputs = await session.run({ ...feeds, ...weights() }, wanted);
-      await macrotask(); // pings and pauses are heard between two tokens
+      await breath(); // pings and pauses are heard between two tokens
       if (!outputs["logits"] && !outputs["last_hidden_state"]) throw new LabError("run-failed", `The graph of ${model} gives neither logits nor last_hidden_state.`);
       return outputs;
     },
