@@ -1,10 +1,13 @@
-/** A Chromium for tests, benches and the command line: found, on Debian installed, launched with a WebGPU adapter in software. */
+/**
+ * A Chromium for tests, benches and the command line: found, on Debian installed, launched with a WebGPU adapter: the
+ * machine's, where Chromium finds one by itself or CHROMIUM_FLAGS helps it, else one in software.
+ */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Plain, say } from "./house.mjs";
 
-/** Without the second flag `requestAdapter()` is null on a machine without a GPU. */
+/** Without the second flag `requestAdapter()` is null on a machine without a GPU. CHROMIUM_FLAGS adds others, by spaces apart. */
 export const flags = [
   "--no-sandbox",
   "--enable-unsafe-webgpu",
@@ -13,6 +16,7 @@ export const flags = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  ...(process.env.CHROMIUM_FLAGS ?? "").split(/\s+/).filter(Boolean),
 ];
 
 const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];

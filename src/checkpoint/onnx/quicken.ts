@@ -1,5 +1,6 @@
 /** A lifted graph made ready to be run many times: the same outputs (but for rounding), less work. For scoring only, never for export. */
 import { fuseAttention } from "./attention.ts";
+import { foldShapes } from "./folding.ts";
 import { narrowRows } from "./narrow.ts";
 import { fuseNorms } from "./norms.ts";
 import { decodeModel, encodeModel } from "./proto.ts";
@@ -9,5 +10,6 @@ export function quicken(bytes: Uint8Array): Uint8Array {
   const normed = model.graph !== undefined && fuseNorms(model.graph);
   const fused = fuseAttention(model);
   const narrowed = model.graph !== undefined && narrowRows(model.graph);
-  return normed || fused || narrowed ? encodeModel(model) : bytes;
+  const folded = model.graph !== undefined && foldShapes(model.graph);
+  return normed || fused || narrowed || folded ? encodeModel(model) : bytes;
 }

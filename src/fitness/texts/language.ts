@@ -53,6 +53,8 @@ export class Speaker {
   readonly #library: Library;
   readonly #files: TextFiles;
   readonly #Class: typeof PreTrainedModel;
+  readonly #config: object;
+  readonly #generation: object;
   readonly #name: string;
 
   constructor(loaded: Library, files: TextFiles, model: string) {
@@ -68,6 +70,9 @@ export class Speaker {
       throw new LabError("unknown-model", `config.json of ${model} names ${name || "no architecture"}, which is none that writes text here. Llama, Mistral, Qwen2, GPT-2, T5 and their like do (…ForCausalLM, …ForConditionalGeneration).`);
     }
     this.#Class = known as typeof PreTrainedModel;
+    const { PretrainedConfig, GenerationConfig } = loaded as unknown as Record<"PretrainedConfig" | "GenerationConfig", new (config: object) => object>;
+    this.#config = new PretrainedConfig({ architectures: [], ...files.config });
+    this.#generation = new GenerationConfig(files.generationConfig ?? {});
   }
 
   /** Greedy; at most `most` tokens each, up to the end token. */
@@ -228,11 +233,8 @@ export class Speaker {
 
   /** The library's model over these sessions; it holds nothing but their names. `wanted`: the decoder's outputs, all unless told. */
   #model({ encoder, decoder }: Voices, wanted?: readonly string[]): PreTrainedModel {
-    const { PretrainedConfig, GenerationConfig } = this.#library as unknown as { PretrainedConfig: new (config: object) => object; GenerationConfig: new (config: object) => object };
-    const config = new PretrainedConfig({ architectures: [], ...this.#files.config });
-    const generation = new GenerationConfig(this.#files.generationConfig ?? {});
     const sessions = encoder ? { model: thin(encoder, this.#name), decoder_model_merged: thin(decoder, this.#name, wanted) } : { model: thin(decoder, this.#name, wanted) };
-    return new this.#Class(config as never, sessions, { generation_config: generation });
+    return new this.#Class(this.#config as never, sessions, { generation_config: this.#generation });
   }
 }
 
