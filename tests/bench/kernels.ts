@@ -9,6 +9,7 @@ import { openBasis } from "../../src/space/basis.ts";
 import type { GpuBasis } from "../../src/space/basis.gpu.ts";
 import type { Basis, DirectionSpec, MoveRule, Space } from "../../src/space/types.ts";
 import { directions, makeSpace } from "../kernels/sample.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 export interface BenchRow {
   readonly name: string;
@@ -21,18 +22,25 @@ export interface BenchRow {
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 
-/** Milliseconds of each job: `rounds` times, one after the other, the first round to warm up. */
+/**
+ * Milliseconds of each job: `rounds` times, one after the other, the first round to warm up. Where the adapter tells the time, that of the
+ * passes themselves: to hand work over and to hear of its end takes a real card longer than most kernels do.
+ */
 export async function interleaved<K extends string>(gpu: Gpu, jobs: Record<K, () => void | Promise<unknown>>, rounds = 7): Promise<Record<K, number>> {
+  const stopwatch = Stopwatch.of(gpu);
   const times = Object.fromEntries(Object.keys(jobs).map((name) => [name, []])) as unknown as Record<K, number[]>;
   for (let round = 0; round <= rounds; round++) {
     for (const name of Object.keys(jobs) as K[]) {
       await gpu.finished();
+      stopwatch?.start();
       const start = performance.now();
       await jobs[name]();
       await gpu.finished();
-      if (round > 0) times[name].push(performance.now() - start);
+      const ms = performance.now() - start;
+      if (round > 0) times[name].push((await stopwatch?.stop()) ?? ms);
     }
   }
+  stopwatch?.destroy();
   return Object.fromEntries(Object.entries<number[]>(times).map(([name, ms]) => [name, median(ms)])) as Record<K, number>;
 }
 

@@ -17,7 +17,8 @@ const benches = {
   "candidate-wasm": (gpu: Gpu) => benchCandidate("wasm", gpu, assets),
   "candidate-webgpu": (gpu: Gpu) => benchCandidate("webgpu", gpu, assets),
   "scoring-wasm": (gpu: Gpu) => benchScoring("wasm", gpu, assets, 50, 40),
-  "scoring-quick": () => benchQuick(assets),
+  "scoring-quick-wasm": (gpu: Gpu) => benchQuick("wasm", gpu, assets),
+  "scoring-quick-webgpu": (gpu: Gpu) => benchQuick("webgpu", gpu, assets, gpu.adapter.isFallback ? 10 : 150),
   generation: () => benchGeneration(assets),
   // A software adapter scores forty times slower: fewer, smaller runs there.
   "scoring-webgpu": (gpu: Gpu) => benchScoring("webgpu", gpu, assets, gpu.adapter.isFallback ? 10 : 50, gpu.adapter.isFallback ? 7 : 40),

@@ -34,6 +34,16 @@ async function family(assets: URL) {
   return { expert, alignment, weights: tensors(1), baseWeights: tensors(0), heads };
 }
 
+/** A tensor of weights where the provider looks for them. */
+function binding(provider: Provider, gpu: Gpu) {
+  return (data: Float32Array, shape: readonly number[]) => {
+    if (provider === "wasm") return cpuTensor(data, shape);
+    const buffer = gpu.buffer("weight", data.byteLength, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST);
+    gpu.device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+    return gpuTensor(buffer, shape);
+  };
+}
+
 /** Time of a run with weights as inputs over that of a run with weights as constants; the very same numbers in. */
 export async function benchScoring(provider: Provider, gpu: Gpu, assets: URL, batch: number, runs: number): Promise<BenchRow[]> {
   const { expert, alignment, weights, heads } = await family(assets);
@@ -41,12 +51,7 @@ export async function benchScoring(provider: Provider, gpu: Gpu, assets: URL, ba
   const constant = await runtime.session(expert, "the expert as it is");
   const lifted = await runtime.session(alignment.graph, "the lifted graph");
 
-  const bind = (data: Float32Array, shape: readonly number[]) => {
-    if (provider === "wasm") return cpuTensor(data, shape);
-    const buffer = gpu.buffer("weight", data.byteLength, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST);
-    gpu.device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
-    return gpuTensor(buffer, shape);
-  };
+  const bind = binding(provider, gpu);
   const feeds: Feeds = {};
   alignment.segments.forEach(({ inputs }, i) => {
     const segment = alignment.space.segments[i];
@@ -93,16 +98,17 @@ export async function benchScoring(provider: Provider, gpu: Gpu, assets: URL, ba
 }
 
 /** The graph that scores (attention fused, rows nothing reads left out) against the lifted graph as it is. */
-export async function benchQuick(assets: URL, batch = 150, runs = 15): Promise<BenchRow[]> {
+export async function benchQuick(provider: Provider, gpu: Gpu, assets: URL, batch = 150, runs = 15): Promise<BenchRow[]> {
   const { alignment, weights, heads } = await family(assets);
-  const runtime = new Runtime({ provider: "wasm", threads: Math.min(8, navigator.hardwareConcurrency) });
+  const runtime = new Runtime({ provider, threads: Math.min(8, navigator.hardwareConcurrency), ...(provider === "webgpu" ? { device: gpu.device } : {}) });
   const whole = await runtime.session(alignment.graph, "the lifted graph");
   const quick = await runtime.session(quicken(alignment.graph), "the quickened graph");
+  const bind = binding(provider, gpu);
   const feeds: Feeds = {};
   alignment.segments.forEach(({ inputs }, i) => {
-    for (const input of inputs) feeds[input] = cpuTensor(weights[i] ?? new Float32Array(), alignment.space.segments[i]?.shape ?? []);
+    for (const input of inputs) feeds[input] = bind(weights[i] ?? new Float32Array(), alignment.space.segments[i]?.shape ?? []);
   });
-  alignment.heads.forEach(({ input, of }, i) => (feeds[input] = cpuTensor(heads[i] ?? new Float32Array(), of.digits?.shape ?? [])));
+  alignment.heads.forEach(({ input, of }, i) => (feeds[input] = bind(heads[i] ?? new Float32Array(), of.digits?.shape ?? [])));
   const pixels = Float32Array.from({ length: batch * 784 }, (_, i) => Math.sin(i * 0.01));
   feeds[alignment.inputs[0]?.name ?? ""] = cpuTensor(pixels, [batch, 1, 28, 28]);
   const times = { whole: [] as number[], quick: [] as number[] };
@@ -117,7 +123,7 @@ export async function benchQuick(assets: URL, batch = 150, runs = 15): Promise<B
   await quick.release();
   const [wholeMs, quickMs] = [median(times.whole), median(times.quick)];
   const details = { wholeMs, quickMs, batch, threads: runtime.threads, imageMs: quickMs / batch };
-  return [{ name: "scoring with the quickened ÷ the lifted graph, glyphs, wasm", value: quickMs / wholeMs, unit: "×", goal: null, details }];
+  return [{ name: `scoring with the quickened ÷ the lifted graph, glyphs, ${provider}`, value: quickMs / wholeMs, unit: "×", goal: null, details }];
 }
 
 /** From coefficients to weights that can be scored, against what it replaces: a new ONNX file and a new session. */

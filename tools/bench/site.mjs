@@ -54,13 +54,17 @@ export const siteBenches = {
       const whole = recipe(name);
       const experts = whole.experts.slice(0, 3);
       const tasks = whole.tasks.filter(({ id }) => experts.some((expert) => expert.id === id)).map((task) => ({ ...task, optimise: 50, test: 50 }));
-      const { report, events } = await run(browser, url, {
-        recipe: { ...whole, experts, tasks, runs: [{ id: "pso", method: "pso_merging", steps: 5 }], compare: [], export: "pso" },
-        options: { storage: `bench-${name}` },
-      });
-      const winner = events.find(({ type }) => type === "winner");
-      const { evaluations, inferences, runtimeMs } = report.runs[0].cost;
-      rows.push({ name: `Merge pressed → winner, ${name}, 5 steps, 3 experts, 50 samples a task`, value: winner.ms / 1000, unit: "s", goal: { atMost: 60 }, details: { runtime: report.device.runtime, threads: report.device.threads, evaluations, inferences, runtimeMs } });
+      const asked = { ...whole, experts, tasks, runs: [{ id: "pso", method: "pso_merging", steps: 5 }], compare: [], export: "pso" };
+      // As the lab chooses; and where that is a GPU, on the CPU beside it.
+      for (const backend of ["auto", "wasm"]) {
+        const { report, events } = await run(browser, url, { recipe: asked, options: { storage: `bench-${name}-${backend}`, backend } });
+        const winner = events.find(({ type }) => type === "winner");
+        const { runtime, threads } = report.device;
+        const { evaluations, inferences, runtimeMs } = report.runs[0].cost;
+        const details = { runtime, threads, evaluations, inferences, runtimeMs };
+        rows.push({ name: `Merge pressed → winner, ${name}, 5 steps, 3 experts, 50 samples a task${backend === "auto" ? "" : `, ${backend}`}`, value: winner.ms / 1000, unit: "s", goal: backend === "auto" ? { atMost: 60 } : null, details });
+        if (runtime === "wasm") break;
+      }
     }
     return rows;
   },
