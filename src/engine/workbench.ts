@@ -60,6 +60,7 @@ export class Workbench {
   #setup: Setup | null = null;
   #losses: number;
   #inferencesBefore = 0;
+  #faulty = false;
 
   constructor(loaded: Loaded, hub: Hub, options: EngineOptions, emit: (event: LabEvent) => void) {
     this.loaded = loaded;
@@ -107,6 +108,7 @@ export class Workbench {
   async setUp(equipment?: Equipment): Promise<void> {
     const { alignment } = this.loaded;
     const tools = equipment ?? (await equip(this.#options, this.#losses));
+    if (tools.gpu) tools.gpu.onFault = (message) => this.#tellFault(message);
     if (reads(this.loaded.tasks)) void library().catch(() => undefined); // fetched on the way; who needs it says what is wrong
     const basis = openBasis(alignment.space, this.directions, { device: tools.gpu });
     await this.#fill(basis);
@@ -134,6 +136,13 @@ export class Workbench {
     this.#inferencesBefore = this.inferences;
     this.#setup = { equipment: tools, basis, gram, slot, evaluators, lost };
     this.#emit({ type: "loading", file: "graph", state: "warm-up", loaded: alignment.graph.byteLength, total: alignment.graph.byteLength });
+  }
+
+  /** Once: a fault that comes with every candidate is one fault. */
+  #tellFault(message: string): void {
+    if (this.#faulty) return;
+    this.#faulty = true;
+    this.#emit({ type: "warning", code: "gpu-fault", message: `The GPU refused a call, so numbers of this run may be wrong: ${message} Try the backend wasm, and compare.` });
   }
 
   /** Writes a candidate into the slot. */

@@ -37,6 +37,8 @@ export class Gpu {
   readonly limits: Limits;
   /** vec4 a thread of element-wise kernels: neighbours read side by side on a GPU; in software a thread is a loop. */
   readonly grain: number;
+  /** Told what the device finds wrong with a call of anybody's: the call did nothing, and nobody waits for the news. */
+  onFault: ((message: string) => void) | null = null;
   #lost: GPUDeviceLostInfo | null = null;
   #allocations: Promise<LabError | null>[] = [];
   readonly #pipelines = new Map<string, GPUComputePipeline>();
@@ -47,6 +49,7 @@ export class Gpu {
     this.limits = limits;
     this.grain = grain;
     this.whenLost = device.lost.then((info) => (this.#lost = info));
+    device.addEventListener("uncapturederror", ({ error }) => this.onFault?.(error.message));
   }
 
   /** Guard every call into the runtime with it: `session.run()` after a loss never returns. */
@@ -118,10 +121,18 @@ export function isFallback({ isFallbackAdapter, architecture }: GPUAdapterInfo):
   return isFallbackAdapter || architecture === "swiftshader";
 }
 
+/** How long a browser is given whose GPU process has just started, or started anew after a crash: until then it has no adapter. */
+const SECOND_TRY_MS = 300;
+
+async function anyAdapter(gpu: GPU): Promise<GPUAdapter | null> {
+  const ask = () => gpu.requestAdapter({ powerPreference: "high-performance" });
+  return (await ask()) ?? (await new Promise((resolve) => setTimeout(resolve, SECOND_TRY_MS)).then(ask));
+}
+
 /** Null when there is no WebGPU here: the CPU twins do the work then. */
 export async function requestDevice(options: DeviceOptions = {}): Promise<Gpu | null> {
   if (typeof navigator === "undefined" || !navigator.gpu) return null;
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  const adapter = await anyAdapter(navigator.gpu);
   if (!adapter) return null;
   const all: Record<string, number> = {};
   // Defaults are 128 MiB a binding and 8 storage buffers: ask for what the adapter has.
