@@ -119,5 +119,5 @@ class Folding {
   }
 }
 
-const keyOf = ({ sizes, scalar, bool }: Value): string => `${bool ? "bool" : "int64"}${scalar ? "" : "[]"} ${sizes.map((size) => (typeof size === "number" ? size : `'${size}'`)).join()}`;
+const keyOf = ({ sizes, scalar, bool }: Value): string => JSON.stringify([bool, scalar, sizes]);
 const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((size, i) => size === b[i]);
