@@ -37,17 +37,23 @@ await main(async () => {
 });
 
 async function runAll() {
-  // Types and lint use a core each; the rest has the machine to itself.
-  const first = [
-    wanted("check") && whole("check", ["svelte-check", "--tsconfig", "./tsconfig.json", "--fail-on-warnings", "--output", "human"]),
-    wanted("lint") && whole("lint", ["eslint", ".", "--max-warnings", "0"]),
-  ];
-  const totals = await Promise.all(first.filter(Boolean));
-  // Kernels are compiled on one core; unit tests have the other.
-  for (const projects of [["unit", "kernels"], ["threads"], ["e2e"]]) {
-    const some = projects.filter(wanted);
-    totals.push(...(await Promise.all(some.map((project) => tests(project, { quiet: project === "kernels" && some.length > 1 })))));
-  }
+  // Kernels are compiled on one core; what needs no browser goes through the other meanwhile, one after the other.
+  const [kernels, ...beside] = await Promise.all([inTurn(["kernels"]), inTurn(["check", "lint", "unit"])]);
+  return [...beside.flat(), ...kernels, ...(await inTurn(["threads"])), ...(await inTurn(["e2e"]))];
+}
+
+const parts = {
+  check: () => whole("check", ["svelte-check", "--tsconfig", "./tsconfig.json", "--fail-on-warnings", "--output", "human"]),
+  lint: () => whole("lint", ["eslint", ".", "--max-warnings", "0"]),
+  unit: () => tests("unit"),
+  kernels: () => tests("kernels", { quiet: only.size !== 1 }),
+  threads: () => tests("threads"),
+  e2e: () => tests("e2e"),
+};
+
+async function inTurn(names) {
+  const totals = [];
+  for (const name of names.filter(wanted)) totals.push(await parts[name]());
   return totals;
 }
 

@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- --only NAME …] [--json FILE]`: every figure is a ratio of two things measured in one run, a line each, with its
- * goal and the adapter it was measured on. `npm run bench -- --seeds [N]` asks instead how the default recipe stands over N seeds.
+ * goal and the adapter it was measured on. `npm run bench -- --seeds [--count N] [--first S] [--recipe FILE]` asks instead how a recipe, the default one, stands over the N seeds from S on.
  */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { ensureInstalled } from "../install.mjs";
 
 await main(async () => {
   const { values } = parseArgs({
-    options: { json: { type: "string" }, only: { type: "string", multiple: true }, seeds: { type: "boolean" }, count: { type: "string" }, recipe: { type: "string" } },
+    options: { json: { type: "string" }, only: { type: "string", multiple: true }, seeds: { type: "boolean" }, count: { type: "string" }, first: { type: "string" }, recipe: { type: "string" } },
   });
   ensureInstalled();
   const { build, ensureBuilt } = await import("../build.mjs");
@@ -35,7 +35,7 @@ await main(async () => {
   // Cards' clocks are rounded to a tenth of a millisecond without it.
   const browser = await launch({ args: ["--enable-webgpu-developer-features"] });
   try {
-    if (values.seeds) return await (await import("./seeds.mjs")).seeds(browser, `${origin}/site/`, { count: Number(values.count ?? 10), recipe: values.recipe, json: values.json });
+    if (values.seeds) return await (await import("./seeds.mjs")).seeds(browser, `${origin}/site/`, { count: Number(values.count ?? 10), first: Number(values.first ?? 1), recipe: values.recipe, json: values.json });
     const rows = [];
     const adapter = await kernelRows(browser, `${origin}/bench/bench.html`, values.only, rows);
     const { siteBenches } = await import("./site.mjs");

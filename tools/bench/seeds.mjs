@@ -10,11 +10,11 @@ import { at, say } from "../house.mjs";
 /** 97.5 % quantiles of Student's t by degrees of freedom. */
 const t975 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093, 2.086];
 
-export async function seeds(browser, url, { count, recipe: file, json }) {
+export async function seeds(browser, url, { count, first = 1, recipe: file, json }) {
   const recipe = JSON.parse(readFileSync(file ?? at("recipes/glyphs.json"), "utf8"));
   delete recipe.$schema;
   const rows = [];
-  for (let seed = 1; seed <= count; seed++) {
+  for (let seed = first; seed < first + count; seed++) {
     const scores = await one(browser, url, recipe, seed);
     rows.push({ seed, ...scores });
     say(`seed ${seed}: ${Object.entries(scores).map(([id, score]) => `${id} ${(100 * score).toFixed(2)}`).join(", ")}`);

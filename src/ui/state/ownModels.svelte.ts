@@ -121,7 +121,7 @@ export class OwnModels {
       experts: experts.map((model, i) => ({ id: this.ids[i] ?? `expert-${i + 1}`, model: this.#onBase(model) })),
       tasks,
       fitness: { measure: tasks.every(({ metric }) => metric === "accuracy") ? "log_likelihood" : "metric" },
-      runs: [{ id: "pso", method: "pso_merging", start: ["base", "experts", "linear", { method: "task_arithmetic", lambda: 0.3 }] }],
+      runs: [{ id: "pso", method: "pso_merging", inertia: 0.6, start: ["base", "experts", { method: "task_arithmetic", lambda: 0.3 }, { method: "task_arithmetic", lambda: 0.6 }] }],
       compare: [{ id: "average", method: "linear" }, { id: "ta", method: "task_arithmetic", lambda: 0.3 }],
       export: "pso",
     };
