@@ -13,6 +13,15 @@ const only = new Set(process.argv.slice(2));
 const wanted = (name) => only.size === 0 || only.has(name);
 const scratch = mkdtempSync(path.join(tmpdir(), "murmuration-test-"));
 
+const parts = {
+  check: () => whole("check", ["svelte-check", "--tsconfig", "./tsconfig.json", "--fail-on-warnings", "--output", "human"]),
+  lint: () => whole("lint", ["eslint", ".", "--max-warnings", "0"]),
+  unit: () => tests("unit"),
+  kernels: () => tests("kernels", { quiet: only.size !== 1 }),
+  threads: () => tests("threads"),
+  e2e: () => tests("e2e"),
+};
+
 await main(async () => {
   const began = performance.now();
   let totals;
@@ -41,15 +50,6 @@ async function runAll() {
   const [kernels, ...beside] = await Promise.all([inTurn(["kernels"]), inTurn(["check", "lint", "unit"])]);
   return [...beside.flat(), ...kernels, ...(await inTurn(["threads"])), ...(await inTurn(["e2e"]))];
 }
-
-const parts = {
-  check: () => whole("check", ["svelte-check", "--tsconfig", "./tsconfig.json", "--fail-on-warnings", "--output", "human"]),
-  lint: () => whole("lint", ["eslint", ".", "--max-warnings", "0"]),
-  unit: () => tests("unit"),
-  kernels: () => tests("kernels", { quiet: only.size !== 1 }),
-  threads: () => tests("threads"),
-  e2e: () => tests("e2e"),
-};
 
 async function inTurn(names) {
   const totals = [];
