@@ -174,6 +174,15 @@ describe("the dataset viewer", () => {
     expect((await get("first-rows?dataset=alice/rows&config=hard&split=test")).rows).toMatchObject([{ row: { text: 'one, "two"', score: 1.5 } }, { row: { text: "three", score: 2 } }]);
   });
 
+  test("the Hub's own address answers as the viewer where datasets-server. stands before its host", async () => {
+    const asked = "/splits?dataset=alice%2Frows";
+    const host = `datasets-server.localhost:${new URL(hub.url).port}`;
+    const [there, here] = [await raw(`${hub.viewer}${asked}`), await raw(`${hub.url}${asked}`, { headers: { host } })];
+    expect(here.status).toBe(200);
+    expect(here.body).toBe(there.body);
+    expect((await raw(`${hub.url}${asked}`)).status).toBe(404);
+  });
+
   test("what is wrong is said", async () => {
     const status = async (route: string) => (await fetch(`${hub.viewer}/${route}`)).status;
     expect(await status("rows?dataset=alice/rows&config=default&split=train&length=101")).toBe(422);

@@ -18,7 +18,7 @@ await main(async () => {
   });
   console.log(`The Hub is at ${hub.url}, its dataset viewer at ${hub.viewer}`);
   say(`${hub.repositories.list("model").length} models and ${hub.repositories.list("dataset").length} datasets of ${dir}. Large files come from ${hub.cdn}.`);
-  say("Python and the command line take HF_ENDPOINT, the page its setting “hub”. Ctrl-C ends it.");
+  say("Python and the command line take HF_ENDPOINT (and HF_VIEWER_ENDPOINT, where datasets-server.localhost is not found), the page its settings “hub” and “viewer”. Ctrl-C ends it.");
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(0));
 });
 

@@ -9,6 +9,9 @@ import { LargeFiles } from "./large.mjs";
 import { viewerRoutes } from "./viewer.mjs";
 import { writingRoutes } from "./writing.mjs";
 
+/** Who knows only the Hub's address looks for the viewer at `datasets-server.` before its host; `*.localhost` is this machine, too. */
+const isViewers = ({ headers }) => headers.host?.startsWith("datasets-server.") ?? false;
+
 /**
  * @param {object} options
  * @param {string} options.dir holds `owner/name/…` and `datasets/owner/name/…`
@@ -37,7 +40,10 @@ export async function openHub({ dir, port = 0, host = "127.0.0.1", tokens = { hf
 
   const servers = [];
   for (const [i, on] of /** @type {("hub" | "cdn" | "viewer")[]} */ (["hub", "cdn", "viewer"]).entries()) {
-    const server = createServer((request, response) => void serveOne(on, routes[on], new Answer(request, response, { on, faults, log, rate })));
+    const server = createServer((request, response) => {
+      const asked = on === "hub" && isViewers(request) ? "viewer" : on;
+      void serveOne(asked, routes[asked], new Answer(request, response, { on: asked, faults, log, rate }));
+    });
     await new Promise((resolve, reject) => {
       server.once("error", reject);
       server.listen(port ? port + i : 0, host, () => resolve(undefined));
