@@ -47,8 +47,8 @@ await main(async () => {
 
 async function runAll() {
   // Kernels are compiled on one core; what needs no browser goes through the other meanwhile, one after the other.
-  const [kernels, ...beside] = await Promise.all([inTurn(["kernels"]), inTurn(["check", "lint", "unit"])]);
-  return [...beside.flat(), ...kernels, ...(await inTurn(["threads"])), ...(await inTurn(["e2e"]))];
+  const [kernels, beside] = await Promise.all([inTurn(["kernels"]), inTurn(["check", "lint", "unit"])]);
+  return [...beside, ...kernels, ...(await inTurn(["threads"])), ...(await inTurn(["e2e"]))];
 }
 
 async function inTurn(names) {

@@ -43,7 +43,7 @@ export function knownTensor(tensor: TensorProto): Known {
 const ofValue = (value: Value): Known => ({ shape: value.scalar ? [] : [value.sizes.length], value });
 const ofShape = (shape: Shape | null): Known => ({ shape, value: null });
 
-/** Of a node's first output. `attributes` of bodies are none of its business. */
+/** Of a node's first output; of If, Loop and Scan nothing. `inputs` in the node's order, `NOTHING` for one that is left out. */
 export function knownOf(node: NodeProto, inputs: readonly Known[]): Known {
   if (node.domain && node.domain !== "ai.onnx" && node.domain !== "com.microsoft") return NOTHING;
   return rules[node.opType ?? ""]?.(node, inputs) ?? NOTHING;
@@ -51,8 +51,9 @@ export function knownOf(node: NodeProto, inputs: readonly Known[]): Known {
 
 type Rule = (node: NodeProto, inputs: readonly Known[]) => Known;
 
-const [first, second, third] = [0, 1, 2].map((i) => (inputs: readonly Known[]): Known => inputs[i] ?? NOTHING) as [Taker, Taker, Taker];
-type Taker = (inputs: readonly Known[]) => Known;
+const first = (inputs: readonly Known[]): Known => inputs[0] ?? NOTHING;
+const second = (inputs: readonly Known[]): Known => inputs[1] ?? NOTHING;
+const third = (inputs: readonly Known[]): Known => inputs[2] ?? NOTHING;
 
 const asFirst: Rule = (_, inputs) => ofShape(first(inputs).shape);
 const spread: Rule = (_, inputs) => ofShape(broadcast(inputs.map(({ shape }) => shape)));
